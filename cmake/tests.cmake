@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Unit tests, label `unit`: each tests/unit/test_*.c is a program linked to `edr` and Check, each
+# Unit tests, label `unit`: each tests/unit/test_*.c is a program linked to `edr` and Check, each executable
 # tests/unit/test_*.sh a script.  Any other tests/unit/*.c is linked to every one of the programs.
 #
 # All run in the source folder (so that "tests/vectors/..." opens); EDR_BINARY names the built program;
@@ -29,7 +29,7 @@ foreach(source IN LISTS unit_programs)
 endforeach()
 foreach(source IN LISTS unit_scripts)
 	get_filename_component(name ${source} NAME_WE)
-	edr_add_test(${name} unit bash ${source})
+	edr_add_test(${name} unit ${source})
 endforeach()
 
 file(GLOB test_folders CONFIGURE_DEPENDS tests/*/CMakeLists.txt)

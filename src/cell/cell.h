@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The open cell: per-executable aggregation tables over one window of UTC, bounded, with an honest `other`.
+ * The collector folds every record into it; when the window ends (by the time of the records: clock records
+ * come also when nothing happens) the cell is closed and handed to on_closed, which owns it from then on
+ * and may read it from another thread.
+ *
+ * Windows are [k x interval, (k+1) x interval) since the Unix epoch. A first or last cell that covers only a
+ * part of its window says so (coverage). If the wall clock is set back, the open cell stays open until its
+ * window's end comes round again; if it is set forward past the end, it is closed; both are counted as clock_steps.
+ */
+#ifndef EDR_CELL_CELL_H
+#define EDR_CELL_CELL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "edr/wire.h"
+#include "proc/proc.h"
+
+struct cell_config {
+	unsigned interval_min; /* a divisor of 240 */
+	bool keep_events;      /* include_raw_events */
+	bool list_threads;     /* threads among the events, not only counted */
+	size_t max_events;     /* a full buffer becomes an interim part at once */
+	size_t max_events_bytes;
+	unsigned max_events_age_s; /* 0: none; an interim part when the oldest event is older */
+	size_t max_executables;	   /* rows of a table; beyond, `other` counts */
+	size_t max_command_lines;  /* of the whole cell */
+	size_t max_connections;
+};
+
+struct cell;	    /* a closed cell, or the open one inside struct cells */
+struct cell_events; /* an interim part: the raw events taken out of an open cell */
+struct cells;	    /* the room's state: the open cell, host, clock */
+
+struct cell_sinks {
+	void *ctx;
+	void (*on_closed)(void *ctx, struct cell *closed);	 /* owns closed: cell_free() */
+	void (*on_interim)(void *ctx, struct cell_events *part); /* owns part: cell_events_free() */
+};
+
+struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *sinks);
+void cells_free(struct cells *c); /* drops an open cell without closing it; safe on NULL */
+
+/*
+ * Folds one checked record. who: the entry that proc_apply gave for it, may be NULL. table: for the parent's and
+ * child's names. json: the event as a JSON object without newline (wire_json), or an empty span when it is not wanted;
+ * it is copied. May call on_closed and on_interim first.
+ */
+void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_entry *who, const struct proc_table *table,
+		struct wire_span json);
+
+/* Closes the open cell as partial (shutdown, end of a capture). Nothing happens when none is open. */
+void cells_close_partial(struct cells *c, const struct proc_table *table);
+
+/* Takes new limits and interval from the next cell on (SIGHUP). */
+void cells_reconfigure(struct cells *c, const struct cell_config *cfg);
+
+/* Unix ns minus boot ns, from the last clock record. */
+edr_s64 cells_wall_offset(const struct cells *c);
+
+void cell_free(struct cell *cell); /* safe on NULL */
+void cell_events_free(struct cell_events *part);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Configuration: one table {section, key, type, default, limits, option, help} in table.c from which come parsing,
+ * validation, the environment overrides LINUX_EDR_<SECTION>_<KEY>, show-config, the sample linux-edr.conf and the
+ * man page's table. Command line over environment over file over default.
+ *
+ * File: INI (libinih) in Python configparser's dialect as far as the original's users rely on it: `key = value`,
+ * `key: value`, comments with # and ; on a line of their own or after white space, '%' has no meaning.
+ */
+#ifndef EDR_CONF_CONF_H
+#define EDR_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct conf_list {
+	char **item;
+	size_t n;
+};
+
+struct conf {
+	/* [DEFAULT] */
+	char *trace_path;
+	unsigned report_interval; /* minutes, a divisor of 240 */
+	char *model;
+	bool debug;
+	/* [OPENAI] */
+	char *api_key; /* secret: OPENAI_API_KEY is read too */
+	/* [REPORTS] */
+	char *reports_dir;
+	/* [SOURCE] */
+	char *source; /* auto, bpf, ftrace, replay */
+	char *hooks;  /* default, lean */
+	unsigned ring_exec_kb, ring_noisy_kb;
+	bool self_test;
+	/* [OUTPUT] */
+	char *output; /* JSON lines are appended; empty: none */
+	bool stdout_events;
+	char *record;
+	unsigned record_max_mb;
+	/* [FILTER] */
+	struct conf_list exclude_commands, exclude_uids, exclude_cgroups, exclude_paths;
+	/* [LIMITS] */
+	unsigned max_processes, max_executables, max_command_lines, max_connections;
+	/* [ADVANCED] */
+	unsigned max_events_buffer, max_events_age /* s */, max_summary_lines;
+	bool include_raw_events, include_security_findings, verbose_debug_logging, enable_syscall_tracing, list_threads;
+	struct conf_list syscalls_to_trace;
+};
+
+enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_ENV, CONF_OPTION };
+
+struct conf_set; /* a conf with, for each key, where its value came from */
+
+/*
+ * All return 0 or -EINVAL (a bad key or value), -ENOENT/-EACCES/... (a file that was named and cannot be read), with one
+ * clear sentence in err: file and line, environment variable or option; what is wrong; the nearest valid name.
+ */
+struct conf_set *conf_new(void); /* the defaults; NULL without memory */
+void conf_free(struct conf_set *s);
+int conf_load_file(struct conf_set *s, const char *path, char *err, size_t err_size);
+/* The search order of the original when no file is named; *found is the path or NULL (the caller frees it). */
+int conf_load_default_file(struct conf_set *s, char **found, char *err, size_t err_size);
+int conf_load_env(struct conf_set *s, char *const *environ_, char *err, size_t err_size);
+int conf_set_option(struct conf_set *s, const char *section, const char *key, const char *value, const char *option, char *err,
+		    size_t err_size);
+const struct conf *conf_get(const struct conf_set *s);
+
+/* What differs between two that only a restart can change (source, hooks, rings, ...): names into out, 0 when nothing. */
+size_t conf_needs_restart(const struct conf_set *a, const struct conf_set *b, const char **out, size_t max);
+
+void conf_print(const struct conf_set *s, FILE *out);	     /* show-config: value, and where it came from */
+void conf_print_sample(FILE *out);			     /* linux-edr.conf */
+void conf_print_roff(FILE *out);			     /* the man page's table */
+
+/* The name in names nearest to `word` (Damerau-Levenshtein, at most a third of its length), or NULL. */
+const char *conf_nearest(const char *word, const char *const *names, size_t n);
+
+#endif

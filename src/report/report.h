@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reports: a closed cell as JSON (json-c; field names in docs/report-schema.md) and the store that writes it,
+ * whole or not at all: a temporary file in the same directory, fsync, rename, fsync of the directory, mode 0600.
+ */
+#ifndef EDR_REPORT_REPORT_H
+#define EDR_REPORT_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cell/cell.h"
+#include "util/buf.h"
+
+/* 0 or -ENOMEM; the report's id and its text, with a newline at the end. Same cell, same bytes. */
+int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json);
+int report_interim_json(const struct cell_events *part, struct buf *id, struct buf *json);
+
+struct report_store;
+
+/*
+ * Opens or makes dir (0700) and dir/cells; the path may be relative. Every later access goes through the directory's
+ * descriptor, without following links. -errno with one sentence in err: not a directory, owned by someone else,
+ * writable by others, read-only, no permission.
+ */
+int report_store_open(struct report_store **out, const char *dir, char *err, size_t err_size);
+void report_store_close(struct report_store *s);
+
+/*
+ * Writes level/id.json. 0; -EEXIST when that name is taken by other content (the caller tries id-2, id-3, ...); the same
+ * content again is 0; else -errno, with nothing left behind.
+ */
+int report_store_write(struct report_store *s, const char *level, const char *id, const char *data, size_t len);
+
+/* Temporary files that a killed run left are removed when a store is opened; how many. */
+size_t report_store_swept(const struct report_store *s);
+
+/*
+ * The report thread: takes closed cells and interim parts off a bounded queue, makes the JSON, writes it. A write that
+ * fails is kept and tried again, said once a minute. The collector never waits for it.
+ */
+struct report_writer;
+struct report_writer_config {
+	const char *dir;
+	size_t max_queue;	/* reports that wait; beyond, the newest interim part is dropped and counted */
+	unsigned retry_ms;	/* between tries */
+	bool wait_for_room;	/* replay: the caller waits instead of dropping */
+	/* Called in the report thread after each report that was written; both may be NULL. */
+	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
+	void *ctx;
+};
+int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg, char *err, size_t err_size);
+/* Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). */
+int report_writer_cell(struct report_writer *w, struct cell *closed);
+int report_writer_interim(struct report_writer *w, struct cell_events *part);
+/* Waits until all is written or timeout_ms has passed; gives the number of reports that could not be written. Frees w. */
+size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms);
+
+/* What a line for people says of a written cell. */
+struct report_cell_summary {
+	const char *window_start, *window_end;
+	unsigned long long events, execs, lost;
+	double blind_s;
+	bool partial;
+};
+void report_cell_summary(const struct cell *cell, struct report_cell_summary *out);
+
+#endif

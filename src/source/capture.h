@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The capture file: a header (magic, version, byte order), then records as they are on the wire, then a
+ * mark that says how the recording ended. A file without the mark was cut; what it holds is still good.
+ * docs/capture-format.md has the bytes.
+ */
+#ifndef EDR_SOURCE_CAPTURE_H
+#define EDR_SOURCE_CAPTURE_H
+
+#include <stdio.h>
+
+#include "edr/wire.h"
+
+#define CAPTURE_MAGIC "EDRCAP\r\n"
+#define CAPTURE_VERSION 1
+
+struct capture_header {
+	char magic[8];
+	edr_u16 version;     /* CAPTURE_VERSION */
+	edr_u16 header_size; /* a reader skips to here: later versions may add fields */
+	edr_u32 byte_order;  /* 0x01020304 as the writer's machine has it */
+	edr_u32 wire_version;
+	edr_u32 pad0;
+};
+
+/* The closing mark is a record header of this type, which no event has, with nothing behind it. */
+#define CAPTURE_END_TYPE 0xffffu
+enum capture_end { CAPTURE_END_CLEAN = 1, CAPTURE_END_SIZE = 2 }; /* in hdr.flags */
+
+void capture_header_init(struct capture_header *h);
+void capture_end_init(struct edr_hdr *mark, enum capture_end why);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where records come from. A source is a struct of functions; all that the rooms downstream ever learn
+ * of the host reaches them as a record from here (events, and the housekeeping of events.def: host,
+ * clock, loss, blind, process), in order of time. That is why a replayed capture gives the same reports
+ * as the live run that recorded it.
+ *
+ * A source is used by one thread. Records handed to the callback are validated (wire_check) and live
+ * until the callback returns.
+ */
+#ifndef EDR_SOURCE_SOURCE_H
+#define EDR_SOURCE_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "edr/wire.h"
+
+/* Called once a record. What it does with it is its own affair: a source never stops for bad data. */
+typedef void (*source_record_fn)(void *ctx, const struct edr_hdr *rec);
+
+/* A list that the configuration gives: n pointers, owned by the caller, who keeps them while the source is open. */
+struct source_list {
+	const char *const *item;
+	size_t n;
+};
+
+struct source_config {
+	bool lean;			 /* hooks = lean: no syscall tracepoint */
+	struct source_list syscalls;	 /* syscalls_to_trace */
+	struct source_list skip_comms;	 /* filters, see docs/filters.md: events that match are counted as filtered */
+	struct source_list skip_uids;	 /* decimal */
+	struct source_list skip_cgroups; /* path from the root of the cgroup hierarchy, its children included */
+	struct source_list skip_paths;	 /* prefix of the resolved path of the executable */
+	size_t ring_exec_bytes;		 /* rounded up to a power of two, at least a page */
+	size_t ring_noisy_bytes;
+	const char *replay_path; /* replay only */
+	const char *agent;	 /* version of the program, for the host record */
+};
+
+struct source_totals {
+	struct edr_counters count[EDR_TYPE_MAX]; /* since open, from the kernel's side */
+	edr_u64 delivered[EDR_TYPE_MAX];	 /* handed to the callback */
+	edr_u64 invalid;			 /* records that wire_check refused */
+};
+
+struct source; /* each source puts its own state behind this */
+
+struct source_ops {
+	const char *name;
+	/* 0, or -errno with one clear sentence in err (what, where, how to mend it). */
+	int (*open)(struct source **out, const struct source_config *cfg, char *err, size_t err_size);
+	/*
+	 * Waits up to timeout_ms for records and hands on what there is; a negative timeout waits for ever.
+	 * >= 0: records handed on; -ENODATA: the source has ended (replay); -EINTR: a signal came;
+	 * -EBADMSG: a capture is damaged here, what was readable has been handed on (replay).
+	 */
+	int (*pump)(struct source *s, int timeout_ms, source_record_fn fn, void *ctx);
+	/*
+	 * Takes the hooks out of the kernel, hands on all that is still in the rings, then the last loss and clock
+	 * records: after it, produced = delivered + dropped for each type.
+	 */
+	int (*drain)(struct source *s, source_record_fn fn, void *ctx);
+	int (*totals)(struct source *s, struct source_totals *out);
+	/* How far a replay is, 0 to 1; negative when the source has no end. */
+	double (*progress)(struct source *s);
+	/* Safe on NULL. */
+	void (*close)(struct source *s);
+};
+
+extern const struct source_ops source_bpf;
+extern const struct source_ops source_replay;
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A growable byte buffer. When memory is short it keeps what it has and remembers: buf_failed().
+ * data is always NUL-terminated once something was added.
+ */
+#ifndef EDR_UTIL_BUF_H
+#define EDR_UTIL_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf {
+	char *data;
+	size_t len;
+	size_t cap;
+	bool failed;
+};
+
+bool buf_reserve(struct buf *b, size_t more); /* room for more bytes; false (and failed) without memory */
+void buf_add(struct buf *b, const void *data, size_t len);
+void buf_adds(struct buf *b, const char *s);
+void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_addu(struct buf *b, unsigned long long v); /* decimal, fast */
+char *buf_steal(struct buf *b);			    /* the caller frees it; b is empty again */
+void buf_clear(struct buf *b);			    /* keeps the memory */
+void buf_free(struct buf *b);
+
+static inline void buf_addc(struct buf *b, char c)
+{
+	if (b->len + 1 < b->cap || buf_reserve(b, 1)) {
+		b->data[b->len++] = c;
+		b->data[b->len] = '\0';
+	}
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one place where bytes from elsewhere become text. Everything that another process may have written
+ * goes through here before it reaches JSON or a terminal.
+ *
+ * Bytes that are not UTF-8 (RFC 3629: no surrogates, no overlong forms) are written as the private code
+ * point U+10FF00 + byte, and so are the bytes of any such code point in the input: the mapping loses
+ * nothing and no two inputs give the same text.
+ */
+#ifndef EDR_UTIL_TEXT_H
+#define EDR_UTIL_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "util/buf.h"
+
+/* Appends s as UTF-8. True when it was UTF-8 already; false when some bytes had to be mapped. */
+bool text_utf8(struct buf *out, const char *s, size_t len);
+
+/* Appends s as a JSON string, quotes included (RFC 8259; control characters and DEL as \u00XX). Same result. */
+bool text_json(struct buf *out, const char *s, size_t len);
+
+/* Appends s for a terminal or a log line: what could move the cursor, hide or reorder text (C0, C1, DEL, bidi and
+ * zero-width controls, line separators) is written as \xNN or \u{N}, a backslash as two. */
+void text_term(struct buf *out, const char *s, size_t len);
+
+/* The inverse of text_utf8 for one string: bytes back. False when s has a broken sequence. */
+bool text_unmap(struct buf *out, const char *s, size_t len);
+
+#endif

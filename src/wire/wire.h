@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decoding: the tables that events.def gives, the check that makes a record safe to read, access to its
+ * strings, and one event as a line of JSON. Nothing here trusts a length or an offset that it has not
+ * compared with the record's end.
+ */
+#ifndef EDR_WIRE_WIRE_H
+#define EDR_WIRE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "edr/wire.h"
+#include "util/buf.h"
+
+struct wire_bit {
+	edr_u32 value;
+	const char *text;
+};
+
+struct wire_field {
+	const char *name;
+	const char *key;  /* in JSON */
+	const char *unit; /* for people */
+	edr_u16 offset;
+	edr_u16 size;
+	enum edr_kind kind;
+	const struct wire_bit *bits; /* FLAGS and ENUM: ends with a NULL text */
+};
+
+struct wire_event {
+	edr_u16 type;
+	const char *name; /* "exec" */
+	enum edr_ring ring;
+	const char *group;
+	const char *programs; /* separated by spaces */
+	size_t size;	      /* of the fixed part, header included */
+	const struct wire_field *fields;
+	size_t n_fields;
+};
+
+extern const struct wire_event wire_events[]; /* by rising number */
+extern const size_t wire_n_events;
+
+const struct wire_event *wire_event_by_type(unsigned type);	   /* NULL when there is none */
+const struct wire_event *wire_event_by_name(const char *name);	   /* NULL when there is none */
+const char *wire_bit_name(const struct wire_bit *bits, edr_u32 v); /* NULL when there is none */
+
+/*
+ * 0 when the len bytes at data begin with a record that is whole: known version and type, its length
+ * within len and at least its fixed part, every string inside it, every CHARS field with its NUL. Else
+ * -EBADMSG; -ENOENT for a well-formed record of a type this program does not know (skip hdr.len bytes).
+ * data must be aligned to 8 bytes.
+ */
+int wire_check(const void *data, size_t len);
+
+/* A string of a checked record: pointer into the record, not NUL-terminated. */
+struct wire_span {
+	const char *data;
+	size_t len;
+};
+static inline struct wire_span wire_str(const void *rec, struct edr_str s)
+{
+	return (struct wire_span){ (const char *)rec + s.off, s.len };
+}
+
+/* Takes the next argument off a NUL-separated block; false at its end. */
+bool wire_next_arg(struct wire_span *rest, struct wire_span *arg);
+
+/* The part behind the last '/'; the whole when there is none. */
+struct wire_span wire_basename(struct wire_span path);
+
+/* "1.2.3.4:80", "[::1]:80", "/run/x.sock", "@abstract", "" for another family. port is 0 when there is none. */
+struct wire_addr {
+	int family;
+	unsigned port;
+	char text[EDR_SOCKADDR_MAX + 32]; /* the address alone: "1.2.3.4", "/run/x.sock", "@x" */
+	size_t text_len;		  /* may hold any byte */
+};
+void wire_decode_sockaddr(struct wire_span raw, struct wire_addr *out);
+void wire_addr_text(const struct wire_addr *a, struct buf *out); /* with the port, raw bytes */
+
+/* Names by number, NULL when there is none: AF_*, IPPROTO_*, errno, signal ("SIGKILL"). */
+const char *wire_family_name(int family);
+const char *wire_protocol_name(unsigned protocol);
+const char *wire_errno_name(int err);
+const char *wire_signal_name(int signal);
+
+/* What the process table knows of the event's process; spans may be empty. */
+struct wire_process {
+	edr_u32 ppid;
+	struct wire_span command; /* last part of the file name given to exec; else comm */
+	struct wire_span exe;
+	struct wire_span container;
+};
+
+/*
+ * Appends the event as one JSON object, without a newline: type, timestamp (RFC 3339 UTC, ns), pid, tid,
+ * ppid, command, container, then the event's fields in the order of events.def. proc may be NULL.
+ */
+void wire_json(struct buf *out, const struct edr_hdr *rec, edr_s64 wall_offset_ns, const struct wire_process *proc);
+
+#endif

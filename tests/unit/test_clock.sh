@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Time is data: only where events come from, in the commands and in the log may a clock be read.
+#
+# test_clock.sh         judges this tree, after trying itself on planted violations
+# test_clock.sh ROOT    only judges ROOT/src
+set -eu
+
+may_read_clocks='^(source/|cli/|util/log\.c$)'
+clocks='clock_gettime|clock|gettimeofday|timespec_get|ftime|time'
+
+# judge ROOT: prints each violation; fails when there is one.
+judge()
+{
+	(
+		cd "$1/src"
+		find . -name '*.[ch]' | sed 's,^\./,,' | grep -Ev "$may_read_clocks" | sort | xargs -r awk -v clocks="$clocks" '
+			FNR == 1 { comment = 0 }
+			{
+				# Without strings and comments; the leading space stands for "no name before".
+				line = " " $0
+				gsub(/\\./, "", line)
+				gsub(/"[^"]*"/, "\"\"", line)
+				if (comment) {
+					if (line !~ /\*\//)
+						next
+					sub(/^.*\*\//, " ", line)
+					comment = 0
+				}
+				gsub(/\/\*([^*]|\*+[^*\/])*\*+\//, " ", line)
+				sub(/\/\/.*/, "", line)
+				if (line ~ /\/\*/) {
+					sub(/\/\*.*/, "", line)
+					comment = 1
+				}
+				# A member of that name (s->time(), s.time()) is no clock.
+				if (line ~ "[^A-Za-z0-9_.>](" clocks ")[ \t]*\\(") {
+					print "src/" FILENAME ":" FNR ": reads a clock:" line
+					failed = 1
+				}
+			}
+			END { exit failed }
+		'
+	)
+}
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# expect VERDICT FILE LINES: what would this test say of those lines in that file?
+expect()
+{
+	rm -rf "$tmp/tree"
+	mkdir -p "$tmp/tree/src/$(dirname "$2")"
+	printf '%b\n' "$3" >"$tmp/tree/src/$2"
+	verdict=good
+	judge "$tmp/tree" >/dev/null || verdict=bad
+	if [ $verdict != "$1" ]; then
+		echo "this test calls '$3' in $2 $verdict"
+		exit 1
+	fi
+}
+
+if [ $# -eq 0 ]; then
+	expect bad cell/a.c '\tclock_gettime(CLOCK_REALTIME, &ts);'
+	expect bad cell/a.c 'time(NULL);'
+	expect bad cell/a.c '\tnow = time (NULL);'
+	expect bad cell/a.h '\treturn gettimeofday(&tv, NULL);'
+	expect bad util/json.c '\tx = clock();'
+	expect bad cell/a.c '\tf("text"); /* run time (s) */ y = time(NULL);'
+	expect bad cell/a.c '/*\n * long\n */ x = time(NULL);'
+	expect good source/bpf.c '\tclock_gettime(CLOCK_BOOTTIME, &ts);'
+	expect good cli/run.c '\tnow = time(NULL);'
+	expect good util/log.c '\tclock_gettime(CLOCK_REALTIME, &ts);'
+	expect good cell/a.c '\truntime(3); cell_time(c); /* time(NULL) */'
+	expect good cell/a.c '/*\n * time(NULL)\n */'
+	expect good cell/a.c '// time(NULL)'
+	expect good cell/a.c '\tlog_info("cell", "run \\"time(s)\\"");'
+	expect good cell/a.c '\tc->time(c);'
+	set -- .
+fi
+judge "$1"
