@@ -15,6 +15,7 @@ judge()
 {
 	(
 		cd "$1/src"
+		# shellcheck disable=SC2016 # these are awk's
 		find . -name '*.[ch]' | sed 's,^\./,,' | grep -Ev "$may_read_clocks" | sort | xargs -r awk -v clocks="$clocks" '
 			FNR == 1 { comment = 0 }
 			{

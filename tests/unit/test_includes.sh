@@ -33,6 +33,7 @@ judge()
 	(
 		cd "$1/src"
 		allowed >"$tmp/allowed"
+		# shellcheck disable=SC2016 # these are awk's
 		find . -name '*.[ch]' | sed 's,^\./,,' | sort | xargs awk '
 			FNR == NR {
 				room = $1
