@@ -64,11 +64,9 @@ function(edr_add_bpf target source)
 		DEPFILE ${object}.d
 		COMMENT "BPF object ${name}.bpf.o"
 		VERBATIM)
-	# To a temporary first: a bpftool that fails must not leave an empty skeleton behind.
 	add_custom_command(OUTPUT ${skeleton}
-		COMMAND sh -c "\"$1\" gen skeleton \"$2\" name \"$3\" >\"$4.tmp\" && mv \"$4.tmp\" \"$4\""
-			sh ${EDR_BPFTOOL} ${object} ${name}_bpf ${skeleton}
-		DEPENDS ${object}
+		COMMAND ${PROJECT_SOURCE_DIR}/cmake/skeleton.sh ${EDR_BPFTOOL} ${object} ${name}_bpf ${skeleton}
+		DEPENDS ${object} ${PROJECT_SOURCE_DIR}/cmake/skeleton.sh
 		COMMENT "BPF skeleton ${name}.skel.h"
 		VERBATIM)
 	add_custom_target(${name}_skeleton DEPENDS ${skeleton})

@@ -7,6 +7,10 @@
 # exit status 77 is "skipped".
 
 set(edr_test_environment EDR_BINARY=${PROJECT_BINARY_DIR}/linux-edr-bpf EDR_BUILD_DIR=${PROJECT_BINARY_DIR})
+if(EDR_SANITIZE)
+	list(APPEND edr_test_environment UBSAN_OPTIONS=print_stacktrace=1
+		ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1)
+endif()
 
 # edr_add_test(NAME LABEL COMMAND...): the same rules for every kind of test; tests/*/CMakeLists.txt use it too.
 function(edr_add_test name label)
