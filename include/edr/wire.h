@@ -22,12 +22,12 @@ typedef char edr_name[32];
 typedef edr_u64 edr_args[6];
 
 #define EDR_WIRE_VERSION 1
-#define EDR_ARGV_MAX 28000	    /* bytes of arguments that travel with an exec */
-#define EDR_PATH_MAX 4096	    /* PATH_MAX, limits.h */
-#define EDR_RECORD_MAX 40960	    /* no record is longer */
-#define EDR_SOCKADDR_MAX 128	    /* sizeof(struct sockaddr_storage) */
-#define EDR_ID_UNSET 0xffffffffu    /* (uid_t)-1: no login uid, no audit session */
-#define EDR_RESULT_UNKNOWN 1	    /* a result is 0 or -errno, so 1 is free */
+#define EDR_ARGV_MAX 28000	 /* bytes of arguments that travel with an exec */
+#define EDR_PATH_MAX 4096	 /* PATH_MAX, limits.h */
+#define EDR_RECORD_MAX 40960	 /* no record is longer */
+#define EDR_SOCKADDR_MAX 128	 /* sizeof(struct sockaddr_storage) */
+#define EDR_ID_UNSET 0xffffffffu /* (uid_t)-1: no login uid, no audit session */
+#define EDR_RESULT_UNKNOWN 1	 /* a result is 0 or -errno, so 1 is free */
 
 struct edr_str {
 	edr_u32 off;
@@ -48,13 +48,14 @@ struct edr_hdr {
 };
 
 /* The names are in events.def, set record_flags. */
-#define EDR_F_TRUNCATED 0x1u		/* arguments were longer than EDR_ARGV_MAX */
-#define EDR_F_ARGS_UNREADABLE 0x2u	/* some arguments lay in memory that could not be read */
+#define EDR_F_TRUNCATED 0x1u	   /* arguments were longer than EDR_ARGV_MAX */
+#define EDR_F_ARGS_UNREADABLE 0x2u /* some arguments lay in memory that could not be read */
 #define EDR_F_FILENAME_UNREADABLE 0x4u
-#define EDR_F_PATH_TRUNCATED 0x8u	/* the path had more components or bytes than fit: its end is kept */
+#define EDR_F_PATH_TRUNCATED \
+	0x8u /* more components or bytes than fit: the end of the path is kept */
 #define EDR_F_KTHREAD 0x10u
-#define EDR_F_COARSE_START 0x20u	/* start_ns comes from /proc: a multiple of a clock tick */
-#define EDR_F_ADDR_UNVERIFIED 0x40u	/* address read from the caller's memory, open to a race */
+#define EDR_F_COARSE_START 0x20u    /* start_ns comes from /proc: a multiple of a clock tick */
+#define EDR_F_ADDR_UNVERIFIED 0x40u /* address read from the caller's memory, open to a race */
 
 #define EDR_EXEC_SETUID 0x1u
 #define EDR_EXEC_SETGID 0x2u
@@ -64,7 +65,13 @@ struct edr_hdr {
 #define EDR_EXEC_BY_THREAD 0x20u
 #define EDR_EXEC_SCRIPT 0x40u
 
-enum edr_fork_op { EDR_FORK_UNKNOWN, EDR_FORK_FORK, EDR_FORK_VFORK, EDR_FORK_CLONE, EDR_FORK_CLONE3 };
+enum edr_fork_op {
+	EDR_FORK_UNKNOWN,
+	EDR_FORK_FORK,
+	EDR_FORK_VFORK,
+	EDR_FORK_CLONE,
+	EDR_FORK_CLONE3
+};
 enum edr_seen_by { EDR_SEEN_SYSCALL = 1, EDR_SEEN_CGROUP = 2, EDR_SEEN_SOCKET = 3 };
 enum edr_clock_why { EDR_CLOCK_START, EDR_CLOCK_TICK, EDR_CLOCK_STEP, EDR_CLOCK_STOP };
 
@@ -89,6 +96,8 @@ enum edr_kind {
 	EDR_KIND_STRS,
 	EDR_KIND_ARGV,
 	EDR_KIND_SOCKADDR,
+	EDR_KIND_TTY,	 /* CHARS, "pts3" as "pts/3"; not printed when empty */
+	EDR_KIND_OPTSTR, /* STR, not printed when empty */
 };
 
 enum edr_ring { EDR_RING_NONE, EDR_RING_EXEC, EDR_RING_NOISY };
@@ -110,11 +119,12 @@ enum edr_type {
 	;
 #include "edr/events.def"
 
-#define EDR_FIELD(event, offset, ctype, name, kind, key, unit)                    \
+#define EDR_FIELD(event, offset, ctype, name, kind, key, unit)                   \
 	_Static_assert(__builtin_offsetof(struct edr_##event, name) == (offset), \
 		       #event "." #name " is not where events.def says");
-#define EDR_END(name, size) \
-	_Static_assert(sizeof(struct edr_##name) == (size), #name " has another size than events.def says");
+#define EDR_END(name, size)                                 \
+	_Static_assert(sizeof(struct edr_##name) == (size), \
+		       #name " has another size than events.def says");
 #include "edr/events.def"
 _Static_assert(sizeof(struct edr_hdr) == 40, "the header's size is part of every capture file");
 

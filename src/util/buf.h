@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A growable byte buffer. When memory is short it keeps what it has and remembers: buf_failed().
- * data is always NUL-terminated once something was added.
+ * A growable byte buffer. When memory is short it keeps what it has, refuses all that comes after it, and
+ * remembers: look at `failed` before the content is used. data is always NUL-terminated once something
+ * was added.
  */
 #ifndef EDR_UTIL_BUF_H
 #define EDR_UTIL_BUF_H
@@ -16,14 +17,21 @@ struct buf {
 	bool failed;
 };
 
-bool buf_reserve(struct buf *b, size_t more); /* room for more bytes; false (and failed) without memory */
+/* Room for more bytes; false (and failed) without memory. */
+bool buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_addu(struct buf *b, unsigned long long v); /* decimal, fast */
-char *buf_steal(struct buf *b);			    /* the caller frees it; b is empty again */
-void buf_clear(struct buf *b);			    /* keeps the memory */
+/* The caller frees it; never NULL ("" when empty) unless memory was short. b is empty again. */
+char *buf_steal(struct buf *b);
+void buf_clear(struct buf *b); /* keeps the memory, forgets a failure */
 void buf_free(struct buf *b);
+
+static inline bool buf_failed(const struct buf *b)
+{
+	return b->failed;
+}
 
 static inline void buf_addc(struct buf *b, char c)
 {

@@ -6,6 +6,9 @@
  * Bytes that are not UTF-8 (RFC 3629: no surrogates, no overlong forms) are written as the private code
  * point U+10FF00 + byte, and so are the bytes of any such code point in the input: the mapping loses
  * nothing and no two inputs give the same text.
+ *
+ * "Tricky" below are the code points that move the cursor, hide or reorder text: C1, bidi and zero-width
+ * controls, line and paragraph separators, fillers, variation selectors and tags.
  */
 #ifndef EDR_UTIL_TEXT_H
 #define EDR_UTIL_TEXT_H
@@ -18,14 +21,19 @@
 /* Appends s as UTF-8. True when it was UTF-8 already; false when some bytes had to be mapped. */
 bool text_utf8(struct buf *out, const char *s, size_t len);
 
-/* Appends s as a JSON string, quotes included (RFC 8259; control characters and DEL as \u00XX). Same result. */
+/*
+ * Appends s as a JSON string, quotes included (RFC 8259). C0, DEL and what is tricky is written as \uXXXX, so that
+ * JSON lines are harmless on a terminal too. Same result.
+ */
 bool text_json(struct buf *out, const char *s, size_t len);
 
-/* Appends s for a terminal or a log line: what could move the cursor, hide or reorder text (C0, C1, DEL, bidi and
- * zero-width controls, line separators) is written as \xNN or \u{N}, a backslash as two. */
+/*
+ * Appends s for a terminal or a log line: C0, DEL and bytes that are not UTF-8 as \xNN, what is tricky as \u{N}, a
+ * backslash as two. No two inputs give the same text.
+ */
 void text_term(struct buf *out, const char *s, size_t len);
 
-/* The inverse of text_utf8 for one string: bytes back. False when s has a broken sequence. */
+/* The inverse of text_utf8 for one string: bytes back. False, and nothing appended, when s is not what text_utf8 writes. */
 bool text_unmap(struct buf *out, const char *s, size_t len);
 
 #endif

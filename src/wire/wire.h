@@ -26,6 +26,8 @@ struct wire_field {
 	edr_u16 size;
 	enum edr_kind kind;
 	const struct wire_bit *bits; /* FLAGS and ENUM: ends with a NULL text */
+	const char *lead;	     /* the key as JSON has it: ,"key": */
+	size_t lead_len;
 };
 
 struct wire_event {
@@ -41,6 +43,7 @@ struct wire_event {
 
 extern const struct wire_event wire_events[]; /* by rising number */
 extern const size_t wire_n_events;
+extern const struct wire_bit *const wire_record_flags; /* EDR_F_*, in a record's header */
 
 const struct wire_event *wire_event_by_type(unsigned type);	   /* NULL when there is none */
 const struct wire_event *wire_event_by_name(const char *name);	   /* NULL when there is none */
@@ -48,7 +51,8 @@ const char *wire_bit_name(const struct wire_bit *bits, edr_u32 v); /* NULL when 
 
 /*
  * 0 when the len bytes at data begin with a record that is whole: known version and type, its length
- * within len and at least its fixed part, every string inside it, every CHARS field with its NUL. Else
+ * within len, EDR_RECORD_MAX and at least its fixed part, every string between the fixed part and the
+ * record's end (the offset of an empty one may be anywhere in the record), every CHARS field with its NUL. Else
  * -EBADMSG; -ENOENT for a well-formed record of a type this program does not know (skip hdr.len bytes).
  * data must be aligned to 8 bytes.
  */
@@ -64,23 +68,31 @@ static inline struct wire_span wire_str(const void *rec, struct edr_str s)
 	return (struct wire_span){ (const char *)rec + s.off, s.len };
 }
 
-/* Takes the next argument off a NUL-separated block; false at its end. */
+/*
+ * Takes the next argument off a block in which each argument ends with a NUL, as the kernel has it ("a\0\0": "a" and "");
+ * the last one may lack its NUL when it was cut. False at its end.
+ */
 bool wire_next_arg(struct wire_span *rest, struct wire_span *arg);
 
 /* The part behind the last '/'; the whole when there is none. */
 struct wire_span wire_basename(struct wire_span path);
 
-/* "1.2.3.4:80", "[::1]:80", "/run/x.sock", "@abstract", "" for another family. port is 0 when there is none. */
+/*
+ * text is empty for another family, for an address that was cut, and for a unix address without a name; family is
+ * -1 when there are not even two bytes.
+ */
 struct wire_addr {
 	int family;
-	unsigned port;
+	unsigned port; /* 0 when there is none */
+	bool abstract; /* unix: the name is no path but in the abstract namespace, unix(7) */
 	char text[EDR_SOCKADDR_MAX + 32]; /* the address alone: "1.2.3.4", "/run/x.sock", "@x" */
 	size_t text_len;		  /* may hold any byte */
 };
 void wire_decode_sockaddr(struct wire_span raw, struct wire_addr *out);
-void wire_addr_text(const struct wire_addr *a, struct buf *out); /* with the port, raw bytes */
+/* With the port, raw bytes: "1.2.3.4:80", "[::1]:80", "/run/x.sock", "@abstract", nothing for another family. */
+void wire_addr_text(const struct wire_addr *a, struct buf *out);
 
-/* Names by number, NULL when there is none: AF_*, IPPROTO_*, errno, signal ("SIGKILL"). */
+/* Names by number, NULL when there is none: "AF_INET", "IPPROTO_TCP" (0 has none), "ENOENT" (2, not -2), "SIGKILL". */
 const char *wire_family_name(int family);
 const char *wire_protocol_name(unsigned protocol);
 const char *wire_errno_name(int err);
@@ -98,6 +110,7 @@ struct wire_process {
  * Appends the event as one JSON object, without a newline: type, timestamp (RFC 3339 UTC, ns), pid, tid,
  * ppid, command, container, then the event's fields in the order of events.def. proc may be NULL.
  */
-void wire_json(struct buf *out, const struct edr_hdr *rec, edr_s64 wall_offset_ns, const struct wire_process *proc);
+void wire_json(struct buf *out, const struct edr_hdr *rec, edr_s64 wall_offset_ns,
+	       const struct wire_process *proc);
 
 #endif

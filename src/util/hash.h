@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hash for tables whose keys come from elsewhere: SipHash-1-3 under a key drawn once a process, so that nobody can
+ * choose names that all fall into one bucket. It differs from run to run: nothing that is written may depend on the
+ * order of a table.
+ *
+ * With uthash:  #define HASH_FUNCTION(key, len, hashv) UTIL_HASH_FUNCTION(key, len, hashv)
+ * before uthash.h is included.
+ */
+#ifndef EDR_UTIL_HASH_H
+#define EDR_UTIL_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t util_hash(const void *data, size_t len);
+
+#define UTIL_HASH_FUNCTION(key, len, hashv) ((hashv) = (unsigned)util_hash((key), (len)))
+
+/* The same under a key of the caller's, for tests. */
+uint64_t util_siphash13(const void *data, size_t len, const uint64_t key[2]);
+
+#endif
