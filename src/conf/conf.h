@@ -5,7 +5,11 @@
  * man page's table. Command line over environment over file over default.
  *
  * File: INI (libinih) in Python configparser's dialect as far as the original's users rely on it: `key = value`,
- * `key: value`, comments with # and ; on a line of their own or after white space, '%' has no meaning.
+ * `key: value`, comments with # and ; on a line of their own or after white space, '%' has no meaning. A list is separated
+ * by commas ("\," is a comma, "\\" a backslash) and goes on in the next line when that one is indented.
+ *
+ * A file that others could change is refused when we are root: it must belong to root, to us, or to who called sudo, and
+ * be writable by no one else, for whoever writes it steers a process of root's.
  */
 #ifndef EDR_CONF_CONF_H
 #define EDR_CONF_CONF_H
@@ -67,12 +71,23 @@ int conf_set_option(struct conf_set *s, const char *section, const char *key, co
 		    size_t err_size);
 const struct conf *conf_get(const struct conf_set *s);
 
+/* A key that has an option of its own; every key can also be given as --set SECTION.KEY=VALUE. */
+struct conf_option {
+	const char *name; /* without "--" */
+	char letter;	  /* 0: none */
+	const char *arg;  /* how help calls its argument; NULL: it takes none and means `implied` */
+	const char *implied;
+};
+/* The i-th key, in the order of the table; false behind the last. option->name is NULL when it has none. */
+bool conf_key(size_t i, const char **section, const char **key, struct conf_option *option, const char **help);
+
 /* What differs between two that only a restart can change (source, hooks, rings, ...): names into out, 0 when nothing. */
 size_t conf_needs_restart(const struct conf_set *a, const struct conf_set *b, const char **out, size_t max);
 
-void conf_print(const struct conf_set *s, FILE *out);	     /* show-config: value, and where it came from */
-void conf_print_sample(FILE *out);			     /* linux-edr.conf */
-void conf_print_roff(FILE *out);			     /* the man page's table */
+void conf_print(const struct conf_set *s, FILE *out);	   /* show-config: value, and where it came from */
+void conf_print_json(const struct conf_set *s, FILE *out); /* the same as one JSON object */
+void conf_print_sample(FILE *out);			   /* linux-edr.conf */
+void conf_print_roff(FILE *out);			   /* the man page's table */
 
 /* The name in names nearest to `word` (Damerau-Levenshtein, at most a third of its length), or NULL. */
 const char *conf_nearest(const char *word, const char *const *names, size_t n);

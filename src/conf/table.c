@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "conf/table.h"
+#include "util/text.h"
+
+/* The kernel keeps TASK_COMM_LEN - 1 bytes of a command's name. */
+#define COMM_MAX 15
+#define BLOCK_MINUTES 240
+
+static bool check_interval(const char *value, struct buf *why)
+{
+	unsigned long minutes = strtoul(value, NULL, 10);
+
+	if (minutes > 0 && BLOCK_MINUTES % minutes == 0)
+		return true;
+	buf_adds(why, "must divide the four hours of a block, so one of");
+	for (minutes = 1; minutes <= BLOCK_MINUTES; minutes++)
+		if (BLOCK_MINUTES % minutes == 0)
+			buf_addf(why, " %lu", minutes);
+	buf_adds(why, " (minutes)");
+	return false;
+}
+
+static bool check_comm(const char *value, struct buf *why)
+{
+	if (strlen(value) <= COMM_MAX)
+		return true;
+	buf_addf(why, "must hold names as the kernel has them, of at most %d bytes: here '%.*s'",
+		 COMM_MAX, COMM_MAX, value);
+	return false;
+}
+
+static bool check_uid(const char *value, struct buf *why)
+{
+	/* 4294967295 is (uid_t)-1, no user. */
+	if (strlen(value) <= 10 && strspn(value, "0123456789") == strlen(value) &&
+	    strtoull(value, NULL, 10) < 4294967295)
+		return true;
+	buf_adds(why, "must hold user ids in decimal, from 0 to 4294967294");
+	return false;
+}
+
+static bool check_absolute(const char *value, struct buf *why)
+{
+	if (value[0] == '/')
+		return true;
+	buf_adds(why, "must hold paths that begin with '/'");
+	return false;
+}
+
+static bool check_syscall(const char *value, struct buf *why)
+{
+	if (strlen(value) < 32 &&
+	    strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(value))
+		return true;
+	buf_adds(why, "must hold names of system calls, as in execve, openat2");
+	return false;
+}
+
+static const char *const sources[] = { "auto", "bpf", "ftrace", "replay", NULL };
+static const char *const hooks[] = { "default", "lean", NULL };
+
+#define AT(field) .offset = offsetof(struct conf, field)
+#define OPTION(long_, letter_, arg_) .option = { long_, letter_, arg_, NULL }
+#define SWITCH(long_, letter_) .option = { long_, letter_, NULL, "true" }
+
+const struct conf_key conf_table[] = {
+	{ "DEFAULT", "trace_path", CONF_STRING, 0, AT(trace_path), "/sys/kernel/tracing/trace_pipe",
+	  .help = "Where tracefs is mounted: the ftrace source derives its own instance from it." },
+	{ "DEFAULT", "report_interval", CONF_UINT, CONF_LIVE, AT(report_interval), "15", 1,
+	  BLOCK_MINUTES, .check = check_interval, OPTION("interval", 'i', "MINUTES"),
+	  .help = "Minutes of a cell, the smallest report. Must divide 240: 1, 2, 3, 4, 5, 6, 8, "
+		  "10, 12, 15, 16, 20, "
+		  "24, 30, 40, 48, 60, 80, 120 or 240." },
+	{ "DEFAULT", "model", CONF_STRING, CONF_LIVE, AT(model), "gpt-4o-mini",
+	  .help = "Language model of the analysis. No analysis is built in yet." },
+	{ "DEFAULT", "debug", CONF_BOOL, CONF_LIVE, AT(debug), "false", SWITCH("debug", 'd'),
+	  .help = "Print each event, and what the program does." },
+
+	{ "OPENAI", "api_key", CONF_STRING, CONF_LIVE | CONF_SECRET | CONF_MAY_BE_EMPTY,
+	  AT(api_key), "",
+	  .help = "Key of the language model's provider. Empty: the environment variable "
+		  "OPENAI_API_KEY. "
+		  "No analysis is built in yet." },
+
+	{ "REPORTS", "reports_dir", CONF_STRING, 0, AT(reports_dir), "reports",
+	  OPTION("reports-dir", 0, "DIR"),
+	  .help = "Directory of the reports. It is made, for its owner alone, when it is not "
+		  "there." },
+
+	{ "SOURCE", "source", CONF_CHOICE, 0, AT(source), "auto", .choices = sources,
+	  OPTION("source", 0, "SOURCE"),
+	  .help = "Where events come from: auto (the best that this host offers), bpf, ftrace or "
+		  "replay (a capture)." },
+	{ "SOURCE", "hooks", CONF_CHOICE, 0, AT(hooks), "default", .choices = hooks,
+	  OPTION("hooks", 0, "MODE"),
+	  .help = "default: system call tracepoints too. lean: none of them, so that no system "
+		  "call of the host gets "
+		  "slower; docs/hooks.md says what is not seen then." },
+	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "8192", 4, 1048576,
+	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two." },
+	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "8192", 4, 1048576,
+	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two." },
+	{ "SOURCE", "self_test", CONF_BOOL, CONF_LIVE, AT(self_test), "true",
+	  .help = "Run a child at the start and once a cell and require that its exec is seen." },
+
+	{ "OUTPUT", "output", CONF_STRING, CONF_MAY_BE_EMPTY, AT(output), "",
+	  OPTION("output", 'o', "FILE"),
+	  .help = "File to which each event is appended as a line of JSON. Empty: none." },
+	{ "OUTPUT", "stdout_events", CONF_BOOL, 0, AT(stdout_events), "false", SWITCH("stdout", 0),
+	  .help = "Write each event to standard output as a line of JSON." },
+	{ "OUTPUT", "record", CONF_STRING, CONF_MAY_BE_EMPTY, AT(record), "",
+	  OPTION("record", 0, "FILE"),
+	  .help = "File to which all records go as they are, for replay. It must not exist yet. "
+		  "Empty: none." },
+	{ "OUTPUT", "record_max_mb", CONF_UINT, 0, AT(record_max_mb), "1024", 1, 1048576,
+	  .help = "MiB at which a recording ends." },
+
+	{ "FILTER", "exclude_commands", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_commands), "",
+	  .check = check_comm,
+	  .help = "Commands whose events are dropped in the kernel, by the exact name that the "
+		  "kernel has (at most 15 "
+		  "bytes). Whoever may choose a name can hide behind it: see docs/filters.md." },
+	{ "FILTER", "exclude_uids", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_uids), "",
+	  .check = check_uid, .help = "User ids whose events are dropped in the kernel." },
+	{ "FILTER", "exclude_cgroups", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_cgroups), "",
+	  .check = check_absolute,
+	  .help = "Control groups whose events are dropped in the kernel, with all below them: "
+		  "/system.slice/x.service." },
+	{ "FILTER", "exclude_paths", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_paths), "",
+	  .check = check_absolute,
+	  .help = "Beginnings of the resolved path of executables whose events are dropped in the "
+		  "kernel." },
+
+	{ "LIMITS", "max_processes", CONF_UINT, 0, AT(max_processes), "32768", 16, 4194304,
+	  .help = "Processes that are remembered." },
+	{ "LIMITS", "max_executables", CONF_UINT, CONF_LIVE, AT(max_executables), "4096", 1,
+	  1048576, .help = "Executables that a cell lists; the rest is counted as other." },
+	{ "LIMITS", "max_command_lines", CONF_UINT, CONF_LIVE, AT(max_command_lines), "16384", 1,
+	  4194304,
+	  .help = "Distinct command lines that a cell lists; the rest is counted as other." },
+	{ "LIMITS", "max_connections", CONF_UINT, CONF_LIVE, AT(max_connections), "8192", 1,
+	  4194304,
+	  .help = "Distinct connections that a cell lists; the rest is counted as other." },
+
+	{ "ADVANCED", "max_events_buffer", CONF_UINT, CONF_LIVE, AT(max_events_buffer), "10000", 1,
+	  10000000,
+	  .help = "Events that are kept in memory; a full buffer is written at once as an interim "
+		  "report." },
+	{ "ADVANCED", "max_events_age", CONF_UINT, CONF_LIVE, AT(max_events_age), "0", 0, 86400,
+	  .help = "Seconds after which the oldest event in memory is written as an interim report. "
+		  "0: no limit." },
+	{ "ADVANCED", "max_summary_lines", CONF_UINT, CONF_LIVE, AT(max_summary_lines), "50", 1,
+	  100000,
+	  .help = "Lines of a summary for the language model. No analysis is built in yet." },
+	{ "ADVANCED", "include_raw_events", CONF_BOOL, CONF_LIVE, AT(include_raw_events), "true",
+	  .help = "Reports hold the events themselves, not only what they add up to." },
+	{ "ADVANCED", "include_security_findings", CONF_BOOL, CONF_LIVE,
+	  AT(include_security_findings), "true",
+	  .help = "Reports hold findings. No analysis is built in yet." },
+	{ "ADVANCED", "verbose_debug_logging", CONF_BOOL, CONF_LIVE, AT(verbose_debug_logging),
+	  "true", .help = "With debug: print each event too, not only what the program does." },
+	{ "ADVANCED", "enable_syscall_tracing", CONF_BOOL, 0, AT(enable_syscall_tracing), "true",
+	  .help = "false is the same as hooks = lean." },
+	{ "ADVANCED", "list_threads", CONF_BOOL, CONF_LIVE, AT(list_threads), "false",
+	  .help = "New threads are listed among the events, not only counted." },
+	{ "ADVANCED", "syscalls_to_trace", CONF_LIST, CONF_MAY_BE_EMPTY, AT(syscalls_to_trace),
+	  "execve, fork, clone, connect", .check = check_syscall,
+	  .help = "System calls to watch. execve, fork, clone and connect are understood, any "
+		  "other that has a "
+		  "tracepoint is reported with its six arguments and its result." },
+};
+const size_t conf_table_size = sizeof(conf_table) / sizeof(conf_table[0]);
+_Static_assert(sizeof(conf_table) / sizeof(conf_table[0]) <= CONF_MAX_KEYS, "raise CONF_MAX_KEYS");
+
+bool conf_key(size_t i, const char **section, const char **key, struct conf_option *option,
+	      const char **help)
+{
+	if (i >= conf_table_size)
+		return false;
+	*section = conf_table[i].section;
+	*key = conf_table[i].key;
+	*option = conf_table[i].option;
+	*help = conf_table[i].help;
+	return true;
+}
+
+static void unknown_section(const char *section, struct buf *why)
+{
+	const char *names[CONF_MAX_KEYS], *nearest;
+
+	for (size_t i = 0; i < conf_table_size; i++)
+		names[i] = conf_table[i].section;
+	buf_adds(why, "there is no section '");
+	text_term(why, section, strlen(section));
+	nearest = conf_nearest(section, names, conf_table_size);
+	if (nearest)
+		buf_addf(why, "'; did you mean %s?", nearest);
+	else
+		buf_adds(why, "'; there are DEFAULT, OPENAI, REPORTS, SOURCE, OUTPUT, FILTER, "
+			      "LIMITS and ADVANCED");
+}
+
+/* The nearest name in the section; else the section where a key of that very name is. */
+static void unknown_key(const char *section, const char *key, struct buf *why)
+{
+	const char *names[CONF_MAX_KEYS], *nearest;
+	size_t n = 0;
+
+	buf_addf(why, "section %s has no key '", section);
+	text_term(why, key, strlen(key));
+	for (size_t i = 0; i < conf_table_size; i++) {
+		if (strcasecmp(conf_table[i].key, key) == 0) {
+			buf_addf(why, "'; it belongs into section %s", conf_table[i].section);
+			return;
+		}
+		if (strcmp(conf_table[i].section, section) == 0)
+			names[n++] = conf_table[i].key;
+	}
+	nearest = conf_nearest(key, names, n);
+	if (nearest) {
+		buf_addf(why, "'; did you mean %s?", nearest);
+		return;
+	}
+	for (size_t i = 0; i < conf_table_size; i++)
+		names[i] = conf_table[i].key;
+	nearest = conf_nearest(key, names, conf_table_size);
+	if (nearest)
+		buf_addf(why, "'; did you mean %s, of another section?", nearest);
+	else
+		buf_adds(why, "'; `linux-edr-bpf show-config --sample` lists them all");
+}
+
+bool conf_section_known(const char *section, struct buf *why)
+{
+	for (size_t i = 0; i < conf_table_size; i++)
+		if (strcasecmp(conf_table[i].section, section) == 0)
+			return true;
+	unknown_section(section, why);
+	return false;
+}
+
+int conf_find(const char *section, const char *key, struct buf *why)
+{
+	const char *known = NULL;
+
+	for (size_t i = 0; i < conf_table_size; i++) {
+		if (strcasecmp(conf_table[i].section, section) != 0)
+			continue;
+		known = conf_table[i].section;
+		if (strcasecmp(conf_table[i].key, key) == 0)
+			return (int)i;
+	}
+	if (known)
+		unknown_key(known, key, why);
+	else
+		unknown_section(section, why);
+	return -1;
+}
+
+void conf_env_name(const struct conf_key *key, struct buf *out)
+{
+	buf_adds(out, "LINUX_EDR_");
+	buf_adds(out, key->section);
+	buf_addc(out, '_');
+	for (const char *c = key->key; *c; c++)
+		buf_addc(out, *c >= 'a' && *c <= 'z' ? (char)(*c - 'a' + 'A') : *c);
+}
