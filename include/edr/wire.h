@@ -51,8 +51,7 @@ struct edr_hdr {
 #define EDR_F_TRUNCATED 0x1u	   /* arguments were longer than EDR_ARGV_MAX */
 #define EDR_F_ARGS_UNREADABLE 0x2u /* some arguments lay in memory that could not be read */
 #define EDR_F_FILENAME_UNREADABLE 0x4u
-#define EDR_F_PATH_TRUNCATED \
-	0x8u /* more components or bytes than fit: the end of the path is kept */
+#define EDR_F_PATH_TRUNCATED 0x8u /* more components or bytes than fit: its end is kept */
 #define EDR_F_KTHREAD 0x10u
 #define EDR_F_COARSE_START 0x20u    /* start_ns comes from /proc: a multiple of a clock tick */
 #define EDR_F_ADDR_UNVERIFIED 0x40u /* address read from the caller's memory, open to a race */
