@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * exec: read at sched_process_exec, after the kernel has copied the arguments to the new stack: they are
+ * resident there, and nobody but the new program can change them. Nothing of it depends on a syscall
+ * tracepoint, so 32-bit programs, execveat, memfd and threads look alike.
+ *
+ * exec_failed: read when the call has failed and returns to its caller, whose memory the kernel has just
+ * touched; at entry, after a fork, a literal is often not mapped yet.
+ */
+#ifndef EDR_EXEC_BPF_H
+#define EDR_EXEC_BPF_H
+
+#define S_ISUID 04000
+#define S_ISGID 02000
+#define S_IXGRP 00010
+#define AT_FDCWD -100
+#define ELF_CLASS_AT 4 /* e_ident[EI_CLASS], elf.h */
+#define ELFCLASS32 1
+#define ARGV_CHUNK 4096
+#define FAILED_ARGS 256	    /* of a failed exec: this many arguments, */
+#define FAILED_ARG_MAX 4096 /* of this many bytes each, */
+#define FAILED_END 28672    /* as long as the record is not longer than this */
+
+/* cgroup ids whose path has been sent; the value tells whether filters leave the cgroup out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u64);
+	__type(value, u8);
+} cgroups_seen SEC(".maps");
+
+static __always_inline bool cgroup_skipped(struct scratch *s, u32 off)
+{
+	u32 i;
+
+	for (i = 0; i < FILTER_PREFIXES; i++) {
+		struct filter_prefix *p;
+		u32 key = i;
+
+		if (i >= filter_n_cgroups)
+			break;
+		p = bpf_map_lookup_elem(&skip_cgroups, &key);
+		if (p && off <= EDR_PATH_MAX &&
+		    prefix_matches(p, &s->path[off], EDR_PATH_MAX - off, true))
+			return true;
+	}
+	return false;
+}
+
+/* Copies the path that begins at off in the path buffer to `at` in the record; its length. */
+static __always_inline u32 path_copy(struct scratch *s, u32 at, u32 off)
+{
+	u32 len = EDR_PATH_MAX - off;
+
+	OPAQUE(len);
+	if (len > EDR_PATH_MAX)
+		return 0;
+	bpf_probe_read_kernel(&s->data[at & 8191], len, &s->path[off & 8191]);
+	return len;
+}
+
+/* The cgroup's id; the first time it is seen, its path goes out too. True in *skip when filters leave it out. */
+static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *task, bool *skip)
+{
+	struct cgroup *cg = task_cgroup(task);
+	u64 id = BPF_CORE_READ(cg, kn, id);
+	u8 *seen = bpf_map_lookup_elem(&cgroups_seen, &id), skipped;
+	u32 off, len;
+
+	if (seen) {
+		*skip = *seen;
+		return id;
+	}
+	off = cgroup_path(s, cg);
+	skipped = filter_n_cgroups ? cgroup_skipped(s, off) : 0;
+	len = sizeof(s->cgroup) + path_copy(s, sizeof(s->cgroup), off);
+	header_init(&s->hdr, EDR_CGROUP, len, task);
+	s->cgroup.cgroup_id = id;
+	s->cgroup.path.off = sizeof(s->cgroup);
+	s->cgroup.path.len = len - sizeof(s->cgroup);
+	if (emit_exec(s, len & 16383, EDR_CGROUP)) /* else it is sent with the next exec */
+		bpf_map_update_elem(&cgroups_seen, &id, &skipped, BPF_ANY);
+	*skip = skipped;
+	return id;
+}
+
+static __always_inline bool exe_skipped(struct scratch *s, u32 off)
+{
+	u32 i;
+
+	for (i = 0; i < FILTER_PREFIXES; i++) {
+		struct filter_prefix *p;
+		u32 key = i;
+
+		if (i >= filter_n_paths)
+			break;
+		p = bpf_map_lookup_elem(&skip_paths, &key);
+		if (p && off <= EDR_PATH_MAX &&
+		    prefix_matches(p, &s->path[off], EDR_PATH_MAX - off, false))
+			return true;
+	}
+	return false;
+}
+
+static __always_inline void exec_identity(struct edr_exec *e, struct task_struct *task)
+{
+	const struct cred *cred = BPF_CORE_READ(task, cred);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
+	struct tty_struct *tty;
+
+	e->ppid = BPF_CORE_READ(parent, tgid);
+	e->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
+	e->uid = BPF_CORE_READ(cred, uid.val);
+	e->gid = BPF_CORE_READ(cred, gid.val);
+	e->euid = BPF_CORE_READ(cred, euid.val);
+	e->egid = BPF_CORE_READ(cred, egid.val);
+	e->loginuid = task_loginuid(task);
+	e->sessionid = task_sessionid(task);
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
+	tty = BPF_CORE_READ(task, signal, tty);
+	__builtin_memset(e->tty, 0, sizeof(e->tty));
+	if (tty)
+		bpf_probe_read_kernel_str(e->tty, sizeof(e->tty), &tty->name);
+}
+
+static __always_inline void exec_file(struct edr_exec *e, struct file *exe,
+				      struct linux_binprm *bprm)
+{
+	struct inode *inode = BPF_CORE_READ(exe, f_inode);
+	struct dentry *dentry = BPF_CORE_READ(exe, f_path.dentry);
+	u16 mode = BPF_CORE_READ(inode, i_mode);
+	u8 ident[ELF_CLASS_AT + 1] = {};
+	char memfd[6] = {};
+
+	e->exe_ino = BPF_CORE_READ(inode, i_ino);
+	e->exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	e->exec_flags = 0;
+	if ((mode & S_ISUID) && BPF_CORE_READ(inode, i_uid.val) == e->euid)
+		e->exec_flags |= EDR_EXEC_SETUID;
+	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    BPF_CORE_READ(inode, i_gid.val) == e->egid)
+		e->exec_flags |= EDR_EXEC_SETGID;
+	bpf_probe_read_kernel(ident, sizeof(ident), &bprm->buf);
+	if (ident[0] == 0x7f && ident[ELF_CLASS_AT] == ELFCLASS32)
+		e->exec_flags |= EDR_EXEC_COMPAT32;
+	if (BPF_CORE_READ(inode, i_nlink) == 0 || !BPF_CORE_READ(dentry, d_hash.pprev)) {
+		e->exec_flags |= EDR_EXEC_DELETED;
+		/* A deleted file can be given such a name too; a memfd can have no other. mm/memfd.c */
+		bpf_probe_read_kernel(memfd, sizeof(memfd), BPF_CORE_READ(dentry, d_name.name));
+		if (memfd[0] == 'm' && memfd[1] == 'e' && memfd[2] == 'm' && memfd[3] == 'f' &&
+		    memfd[4] == 'd' && memfd[5] == ':')
+			e->exec_flags |= EDR_EXEC_MEMFD;
+	}
+}
+
+/* A kernel string to `at` in the record; its length without the NUL. */
+static __always_inline u32 exec_string(struct scratch *s, u32 at, u32 max, const char *from)
+{
+	long n = bpf_probe_read_kernel_str(&s->data[at & 16383], max, from);
+
+	return n > 0 && n <= max ? n - 1 : 0;
+}
+
+static __always_inline u32 exec_argv(struct scratch *s, u32 at, struct mm_struct *mm)
+{
+	u64 from = BPF_CORE_READ(mm, arg_start), bytes = BPF_CORE_READ(mm, arg_end) - from;
+	u32 len = bytes > EDR_ARGV_MAX ? EDR_ARGV_MAX : bytes, done, part;
+
+	s->exec.argv_bytes = bytes > 0xffffffff ? 0xffffffff : bytes;
+	if (bytes > EDR_ARGV_MAX)
+		s->hdr.flags |= EDR_F_TRUNCATED;
+	if (len == 0 || !bpf_probe_read_user(&s->data[at & 16383], len, (void *)from))
+		return len;
+	/* A page has been swapped out already: take what is there, page by page. */
+	for (done = 0; done < EDR_ARGV_MAX; done += ARGV_CHUNK) {
+		if (done >= len)
+			break;
+		part = len - done;
+		if (part > ARGV_CHUNK)
+			part = ARGV_CHUNK;
+		if (bpf_probe_read_user(&s->data[(at & 16383) + done], part, (void *)(from + done)))
+			break;
+	}
+	s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
+	return done < len ? done : len;
+}
+
+static __always_inline void exec_report(struct scratch *s, struct task_struct *task, u32 old_tid,
+					struct linux_binprm *bprm)
+{
+	struct edr_exec *e = &s->exec;
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct file *exe = BPF_CORE_READ(mm, exe_file);
+	const char *filename = BPF_CORE_READ(bprm, filename), *interp = BPF_CORE_READ(bprm, interp);
+	bool skip = false;
+	u32 at = sizeof(*e), off, flags = 0;
+	u64 cgroup_id = cgroup_note(s, task, &skip);
+
+	header_init(&s->hdr, EDR_EXEC, 0, task);
+	e->cgroup_id = cgroup_id;
+	exec_identity(e, task);
+	exec_file(e, exe, bprm);
+	off = path_resolve(s, &exe->f_path, &flags);
+	skip = skip || exe_skipped(s, off);
+	filter_remember(s->hdr.tgid, s->hdr.start_ns, skip);
+	if (skip || filter_by_id(e->comm, e->uid)) {
+		COUNT(EDR_EXEC, filtered);
+		return;
+	}
+	s->hdr.flags = flags;
+	e->argc = BPF_CORE_READ(bprm, argc);
+	e->exec_tid = old_tid;
+	if (old_tid != s->hdr.tid)
+		e->exec_flags |= EDR_EXEC_BY_THREAD;
+
+	e->exe.off = at;
+	e->exe.len = path_copy(s, at, off);
+	at += e->exe.len;
+	e->filename.off = at;
+	e->filename.len = exec_string(s, at, EDR_PATH_MAX, filename);
+	at += e->filename.len;
+	e->interp.off = at;
+	e->interp.len = 0;
+	if (interp != filename) {
+		e->exec_flags |= EDR_EXEC_SCRIPT;
+		e->interp.len = exec_string(s, at, 256, interp);
+	}
+	at += e->interp.len;
+	e->argv.off = at;
+	e->argv.len = exec_argv(s, at, mm);
+	at += e->argv.len;
+	s->hdr.len = at;
+	if (at <= EDR_RECORD_MAX)
+		emit_exec(s, at, EDR_EXEC);
+}
+
+SEC("raw_tp/sched_process_exec")
+int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+	u32 old_tid = ctx->args[1], slot;
+	struct scratch *s;
+
+	bpf_map_delete_elem(&inflight, &old_tid); /* the call does not return under this tid */
+	if ((u32)BPF_CORE_READ(task, tgid) == self_tgid)
+		return 0;
+	s = scratch_get(&slot);
+	if (!s) {
+		emit_lost(EDR_EXEC);
+		return 0;
+	}
+	exec_report(s, task, old_tid, (void *)ctx->args[2]);
+	scratch_put(&slot);
+	return 0;
+}
+
+static __always_inline int exec_begins(u64 filename, u64 argv, u64 dirfd)
+{
+	struct call call = { .kind = CALL_EXEC };
+
+	call.args[0] = filename;
+	call.args[1] = argv;
+	call.args[2] = dirfd;
+	inflight_put(
+		&call); /* without room a failure would go unseen: counted where it is known, at the return */
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_execve")
+int sys_enter_execve(struct syscall_enter_ctx *ctx)
+{
+	return exec_begins(ctx->args[0], ctx->args[1], AT_FDCWD);
+}
+
+SEC("tp/syscalls/sys_enter_execveat")
+int sys_enter_execveat(struct syscall_enter_ctx *ctx)
+{
+	return exec_begins(ctx->args[1], ctx->args[2], ctx->args[0]);
+}
+
+/*
+ * argv of a caller that lives on: pointers and strings are its own memory, each read may fail. The offset
+ * lives in the record between rounds: 5.10's verifier then needs 10 k instead of over a million steps.
+ */
+static __always_inline void failed_argv(struct scratch *s, u64 argv)
+{
+	u32 at, i;
+	u64 arg;
+	long n;
+
+	for (i = 0; i < FAILED_ARGS; i++) {
+		at = *(volatile u32 *)&s->hdr.len;
+		arg = 0;
+		if (bpf_probe_read_user(&arg, sizeof(arg), (void *)(argv + 8 * i))) {
+			s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
+			break;
+		}
+		if (!arg)
+			break;
+		if (at > FAILED_END) {
+			s->hdr.flags |= EDR_F_TRUNCATED;
+			break;
+		}
+		n = bpf_probe_read_user_str(&s->data[at], FAILED_ARG_MAX, (void *)arg);
+		if (n <= 0 || n > FAILED_ARG_MAX) {
+			s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
+			break;
+		}
+		if (n == FAILED_ARG_MAX)
+			s->hdr.flags |= EDR_F_TRUNCATED;
+		s->hdr.len = at + n;
+		s->exec_failed.argc = i + 1;
+	}
+	if (i == FAILED_ARGS)
+		s->hdr.flags |= EDR_F_TRUNCATED;
+}
+
+static __always_inline void exec_failed_report(struct scratch *s, struct call *call, s64 error)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct edr_exec_failed *e = &s->exec_failed;
+	u32 at = sizeof(*e);
+	long n;
+
+	header_init(&s->hdr, EDR_EXEC_FAILED, 0, task);
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	e->uid = BPF_CORE_READ(task, cred, uid.val);
+	e->euid = BPF_CORE_READ(task, cred, euid.val);
+	if (filtered(&s->hdr, e->comm, e->uid))
+		return;
+	e->error = -error;
+	e->dirfd = call->args[2];
+	n = bpf_probe_read_user_str(&s->data[at], EDR_PATH_MAX, (void *)call->args[0]);
+	if (n <= 0 || n > EDR_PATH_MAX) {
+		s->hdr.flags |= EDR_F_FILENAME_UNREADABLE;
+		n = 1;
+	}
+	e->filename.off = at;
+	e->filename.len = n - 1;
+	at += n - 1;
+	s->hdr.len = at;
+	e->argc = 0;
+	e->argv.off = at;
+	failed_argv(s, call->args[1]);
+	e->argv.len = s->hdr.len - at;
+	e->argv_bytes = e->argv.len;
+	at = s->hdr.len;
+	if (at <= EDR_RECORD_MAX)
+		emit_exec(s, at, EDR_EXEC_FAILED);
+}
+
+static __always_inline int exec_returns(s64 ret)
+{
+	u32 tid = bpf_get_current_pid_tgid(), slot;
+	struct call *call = bpf_map_lookup_elem(&inflight, &tid);
+	struct scratch *s;
+
+	if (!call) {
+		if (ret < 0)
+			emit_lost(EDR_EXEC_FAILED);
+		return 0;
+	}
+	if (ret < 0 && call->kind == CALL_EXEC) {
+		s = scratch_get(&slot);
+		if (s) {
+			exec_failed_report(s, call, ret);
+			scratch_put(&slot);
+		} else {
+			emit_lost(EDR_EXEC_FAILED);
+		}
+	}
+	bpf_map_delete_elem(&inflight, &tid);
+	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_execve")
+int sys_exit_execve(struct syscall_exit_ctx *ctx)
+{
+	return exec_returns(ctx->ret);
+}
+
+SEC("tp/syscalls/sys_exit_execveat")
+int sys_exit_execveat(struct syscall_exit_ctx *ctx)
+{
+	return exec_returns(ctx->ret);
+}
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * connect. With syscall tracepoints, one event when the call returns; the address is the kernel's own copy
+ * where the cgroup hook saw the call (inet), else what was read from the caller's memory at entry (unix,
+ * others). A connect without a call that we saw (io_uring, 32-bit, lean hooks) is reported by the cgroup
+ * hook, with its result not known yet; a TCP connection that no hook announced (TCP fast open, MPTCP
+ * subflow) by the socket's change to SYN_SENT.
+ *
+ * connect_result tells how a TCP connect ended whose result was not known when it was reported.
+ */
+#ifndef EDR_NET_BPF_H
+#define EDR_NET_BPF_H
+
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define O_NONBLOCK 04000
+#define EBADF 9
+#define ENOTSOCK 88
+#define TCP_ESTABLISHED 1 /* include/net/tcp_states.h */
+#define TCP_SYN_SENT 2
+
+const volatile bool hooks_lean = false;
+
+struct sockaddr_in_ {
+	u16 family;
+	u16 port;
+	u32 addr;
+	u8 zero[8];
+};
+struct sockaddr_in6_ {
+	u16 family;
+	u16 port;
+	u32 flowinfo;
+	u32 addr[4];
+	u32 scope;
+};
+
+/* TCP sockets whose connect has been reported by the cgroup hook: by cookie, until they go to SYN_SENT */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u32);
+} announced SEC(".maps");
+
+/* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT */
+struct pending_connect {
+	struct edr_hdr hdr; /* of the process that connects; time_ns is the start */
+	edr_comm comm;
+	u32 uid;
+	u32 pad;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct pending_connect);
+} pending_connects SEC(".maps");
+
+/* A connect event with the longest address behind it. */
+struct connect_record {
+	struct edr_connect e;
+	u8 addr[EDR_SOCKADDR_MAX];
+};
+
+/* tid of the caller -> nothing; fills all but address and result. False when filters leave it out. */
+static __always_inline bool connect_init(struct connect_record *r, struct task_struct *task,
+					 u32 seen_by)
+{
+	struct edr_connect *e = &r->e;
+
+	header_init(&e->hdr, EDR_CONNECT, sizeof(*e), task);
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
+	e->uid = BPF_CORE_READ(task, cred, uid.val);
+	e->seen_by = seen_by;
+	e->fd = -1;
+	e->result = EDR_RESULT_UNKNOWN;
+	e->protocol = 0;
+	e->sock_type = 0;
+	return !filtered(&e->hdr, e->comm, e->uid);
+}
+
+static __always_inline void connect_emit(struct connect_record *r, u32 addr_len)
+{
+	u32 len;
+
+	if (addr_len > EDR_SOCKADDR_MAX)
+		addr_len = EDR_SOCKADDR_MAX;
+	r->e.sockaddr.off = sizeof(r->e);
+	r->e.sockaddr.len = addr_len;
+	len = sizeof(r->e) + addr_len;
+	r->e.hdr.len = len;
+	emit_noisy(r, len, EDR_CONNECT);
+}
+
+SEC("tp/syscalls/sys_enter_connect")
+int sys_enter_connect(struct syscall_enter_ctx *ctx)
+{
+	u32 len = ctx->args[2];
+	struct call call = { .kind = CALL_CONNECT };
+
+	call.enter_ns = bpf_ktime_get_boot_ns();
+	call.args[0] = ctx->args[0];
+	call.args[1] = ctx->args[1];
+	call.args[2] = ctx->args[2];
+	if (len > EDR_SOCKADDR_MAX)
+		len = EDR_SOCKADDR_MAX; /* the kernel refuses longer ones */
+	if (len && !bpf_probe_read_user(call.addr, len, (void *)ctx->args[1]))
+		call.addr_len = len;
+	if (!inflight_put(&call))
+		emit_lost(EDR_CONNECT);
+	return 0;
+}
+
+/* The socket behind a descriptor: its type and protocol. */
+static __always_inline void connect_socket(struct edr_connect *e, struct task_struct *task, u32 fd)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return;
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	socket = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(socket, sk);
+	e->protocol = BPF_CORE_READ(sk, sk_protocol);
+	e->sock_type = BPF_CORE_READ(sk, sk_type);
+}
+
+SEC("tp/syscalls/sys_exit_connect")
+int sys_exit_connect(struct syscall_exit_ctx *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct call *call = inflight_get(CALL_CONNECT);
+	struct connect_record r;
+	u32 len;
+
+	if (!call)
+		return 0;
+	if (!connect_init(&r, task, EDR_SEEN_SYSCALL))
+		goto out;
+	r.e.fd = call->args[0];
+	r.e.result = ctx->ret;
+	r.e.protocol = call->protocol;
+	r.e.sock_type = call->sock_type;
+	if (!call->sock_type && ctx->ret != -EBADF && ctx->ret != -ENOTSOCK)
+		connect_socket(&r.e, task, call->args[0]);
+	len = call->addr_len;
+	if (len > EDR_SOCKADDR_MAX)
+		len = EDR_SOCKADDR_MAX;
+	__builtin_memcpy(r.addr, call->addr, EDR_SOCKADDR_MAX);
+	if (!len) { /* not resident at entry; the call has fetched it since */
+		len = (u32)call->args[2];
+		if (len > EDR_SOCKADDR_MAX)
+			len = EDR_SOCKADDR_MAX;
+		if (len && bpf_probe_read_user(r.addr, len, (void *)call->args[1]))
+			len = 0;
+	}
+	if (!call->addr_verified)
+		r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
+	connect_emit(&r, len);
+out:
+	inflight_end();
+	return 0;
+}
+
+/* The kernel's copy of the address, into the call under way, or out as an event of its own. */
+static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, u32 len)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	u32 tid = BPF_CORE_READ(task, pid), protocol = ctx->protocol;
+	struct call *call = bpf_map_lookup_elem(&inflight, &tid);
+	struct connect_record r;
+	u64 cookie;
+
+	if (call && call->kind == CALL_CONNECT) {
+		__builtin_memcpy(call->addr, addr, len);
+		call->addr_len = len;
+		call->addr_verified = 1;
+		call->protocol = protocol;
+		call->sock_type = ctx->type;
+		return;
+	}
+	if (protocol == IPPROTO_TCP) {
+		cookie = bpf_get_socket_cookie(ctx);
+		bpf_map_update_elem(&announced, &cookie, &tid, BPF_ANY);
+	}
+	if (!connect_init(&r, task, EDR_SEEN_CGROUP))
+		return;
+	r.e.protocol = protocol;
+	r.e.sock_type = ctx->type;
+	__builtin_memcpy(r.addr, addr, len);
+	connect_emit(&r, len);
+}
+
+/* Both let every connect pass: 1 is "allow". */
+SEC("cgroup/connect4")
+int cgroup_connect4(struct bpf_sock_addr *ctx)
+{
+	struct sockaddr_in_ addr = { .family = AF_INET };
+
+	addr.port = ctx->user_port;
+	addr.addr = ctx->user_ip4;
+	connect_seen(ctx, &addr, sizeof(addr));
+	return 1;
+}
+
+SEC("cgroup/connect6")
+int cgroup_connect6(struct bpf_sock_addr *ctx)
+{
+	struct sockaddr_in6_ addr = { .family = AF_INET6 };
+
+	addr.port = ctx->user_port;
+	addr.addr[0] = ctx->user_ip6[0];
+	addr.addr[1] = ctx->user_ip6[1];
+	addr.addr[2] = ctx->user_ip6[2];
+	addr.addr[3] = ctx->user_ip6[3];
+	connect_seen(ctx, &addr, sizeof(addr));
+	return 1;
+}
+
+/* The peer's address from the socket itself; its length. */
+static __always_inline u32 sock_peer(struct sock *sk, u8 *to)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
+		struct sockaddr_in_ *in = (void *)to;
+
+		__builtin_memset(in, 0, sizeof(*in));
+		in->family = AF_INET;
+		in->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		in->addr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		return sizeof(*in);
+	} else {
+		struct sockaddr_in6_ *in6 = (void *)to;
+
+		__builtin_memset(in6, 0, sizeof(*in6));
+		in6->family = AF_INET6;
+		in6->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), &sk->__sk_common.skc_v6_daddr);
+		return sizeof(*in6);
+	}
+}
+
+/* In the context of the process that connects. */
+static __always_inline void tcp_connect_begins(struct sock *sk)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), key = (u64)sk;
+	u32 tid = BPF_CORE_READ(task, pid);
+	struct call *call = bpf_map_lookup_elem(&inflight, &tid);
+	bool by_call = call && call->kind == CALL_CONNECT;
+	struct pending_connect pending = {};
+	struct connect_record r;
+
+	if (by_call && !(BPF_CORE_READ(sk, sk_socket, file, f_flags) & O_NONBLOCK))
+		return; /* its result is the call's */
+	if (!connect_init(&r, task, EDR_SEEN_SOCKET))
+		return;
+	pending.hdr = r.e.hdr;
+	pending.uid = r.e.uid;
+	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
+	bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY);
+	if (by_call || (cookie && bpf_map_lookup_elem(&announced, &cookie))) {
+		bpf_map_delete_elem(&announced, &cookie);
+		return;
+	}
+	r.e.protocol = IPPROTO_TCP;
+	r.e.sock_type = BPF_CORE_READ(sk, sk_type);
+	connect_emit(&r, sock_peer(sk, r.addr));
+}
+
+/* In whatever context the answer came in: the process is the one that was noted. */
+static __always_inline void tcp_connect_ends(struct sock *sk, int state)
+{
+	struct {
+		struct edr_connect_result e;
+		u8 addr[sizeof(struct sockaddr_in6_)];
+	} r;
+	u64 key = (u64)sk, now = bpf_ktime_get_boot_ns();
+	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
+	u32 len;
+	int err;
+
+	if (!p)
+		return;
+	__builtin_memset(&r, 0, sizeof(r));
+	r.e.hdr = p->hdr;
+	r.e.hdr.type = EDR_CONNECT_RESULT;
+	r.e.hdr.time_ns = now;
+	r.e.hdr.cpu = bpf_get_smp_processor_id();
+	r.e.latency_ns = now - p->hdr.time_ns;
+	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
+	err = BPF_CORE_READ(sk, sk_err);
+	r.e.result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
+	r.e.protocol = IPPROTO_TCP;
+	len = sock_peer(sk, r.addr);
+	if (len > sizeof(r.addr))
+		return;
+	r.e.sockaddr.off = sizeof(r.e);
+	r.e.sockaddr.len = len;
+	r.e.hdr.len = sizeof(r.e) + len;
+	emit_noisy(&r, sizeof(r.e) + len, EDR_CONNECT_RESULT);
+	bpf_map_delete_elem(&pending_connects, &key);
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct sock *sk = (void *)ctx->args[0];
+	int from = ctx->args[1], to = ctx->args[2];
+
+	if (to == TCP_SYN_SENT && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+		tcp_connect_begins(sk);
+	else if (from == TCP_SYN_SENT)
+		tcp_connect_ends(sk, to);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * fork, thread, exit. What a clone shares is read from parent and child as they are, not from what the
+ * caller asked for: clone3's arguments lie in memory that it can change, and 32-bit callers pass no
+ * tracepoint. Flags that leave no trace in the child come from the call, where it was seen.
+ */
+#ifndef EDR_PROC_BPF_H
+#define EDR_PROC_BPF_H
+
+/* include/uapi/linux/sched.h */
+#define CLONE_VM 0x100ULL
+#define CLONE_FS 0x200ULL
+#define CLONE_FILES 0x400ULL
+#define CLONE_SIGHAND 0x800ULL
+#define CLONE_VFORK 0x4000ULL
+#define CLONE_PARENT 0x8000ULL
+#define CLONE_THREAD 0x10000ULL
+#define CLONE_NEWNS 0x20000ULL
+#define CLONE_NEWCGROUP 0x2000000ULL
+#define CLONE_NEWUTS 0x4000000ULL
+#define CLONE_NEWIPC 0x8000000ULL
+#define CLONE_NEWUSER 0x10000000ULL
+#define CLONE_NEWPID 0x20000000ULL
+#define CLONE_NEWNET 0x40000000ULL
+#define CLONE_SEEN_IN_CHILD                                                               \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | \
+	 CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |     \
+	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define CLONE_SIGNAL_BITS 0xffULL /* the exit signal in clone's flags */
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
+
+/* Processes of several threads whose exit has been reported, where the kernel does not tell who was the last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64); /* start of the process */
+	__type(value, u32);
+} exits_reported SEC(".maps");
+
+#define SAME(field) (BPF_CORE_READ(parent, field) == BPF_CORE_READ(child, field))
+#define SAME_NS(field) (BPF_CORE_READ(of_parent, field) == BPF_CORE_READ(of_child, field))
+
+static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct task_struct *child)
+{
+	struct nsproxy *of_parent = BPF_CORE_READ(parent, nsproxy),
+		       *of_child = BPF_CORE_READ(child, nsproxy);
+	u64 flags = 0;
+
+	flags |= SAME(mm) ? CLONE_VM : 0;
+	flags |= SAME(fs) ? CLONE_FS : 0;
+	flags |= SAME(files) ? CLONE_FILES : 0;
+	flags |= SAME(sighand) ? CLONE_SIGHAND : 0;
+	flags |= SAME(tgid) ? CLONE_THREAD : 0;
+	flags |= BPF_CORE_READ(child, vfork_done) ? CLONE_VFORK : 0;
+	if (!(flags & CLONE_THREAD) && BPF_CORE_READ(child, real_parent) != parent &&
+	    BPF_CORE_READ(child, real_parent) == BPF_CORE_READ(parent, real_parent))
+		flags |= CLONE_PARENT;
+	if (of_parent != of_child) {
+		flags |= SAME_NS(mnt_ns) ? 0 : CLONE_NEWNS;
+		flags |= SAME_NS(cgroup_ns) ? 0 : CLONE_NEWCGROUP;
+		flags |= SAME_NS(uts_ns) ? 0 : CLONE_NEWUTS;
+		flags |= SAME_NS(ipc_ns) ? 0 : CLONE_NEWIPC;
+		flags |= SAME_NS(net_ns) ? 0 : CLONE_NEWNET;
+		flags |= SAME_NS(pid_ns_for_children) ? 0 : CLONE_NEWPID;
+	}
+	flags |= BPF_CORE_READ(parent, cred, user_ns) == BPF_CORE_READ(child, cred, user_ns)
+			 ? 0
+			 : CLONE_NEWUSER;
+	return flags;
+}
+
+/* What the call asked for, as far as it does not show in the child; and which call it was. */
+static __always_inline u64 clone_flags(struct task_struct *parent, struct task_struct *child,
+				       u32 *op)
+{
+	struct call *call = inflight_get(CALL_FORK);
+	u64 flags = clone_flags_seen(parent, child);
+
+	*op = EDR_FORK_UNKNOWN;
+	if (call) {
+		*op = call->sub;
+		flags |= call->args[0] & ~CLONE_SEEN_IN_CHILD & ~CLONE_SIGNAL_BITS;
+		inflight_end();
+	}
+	return flags;
+}
+
+static __always_inline void report_thread(struct task_struct *parent, struct task_struct *child,
+					  u32 kthread)
+{
+	struct edr_thread e;
+
+	header_init(&e.hdr, EDR_THREAD, sizeof(e), parent);
+	e.hdr.flags = kthread;
+	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
+	if (filtered(&e.hdr, e.comm, BPF_CORE_READ(parent, cred, uid.val)))
+		return;
+	e.clone_flags = clone_flags(parent, child, &e.fork_op);
+	e.child_tid = BPF_CORE_READ(child, pid);
+	emit_noisy(&e, sizeof(e), EDR_THREAD);
+}
+
+static __always_inline void report_fork(struct task_struct *parent, struct task_struct *child,
+					u32 kthread)
+{
+	struct edr_fork e;
+
+	header_init(&e.hdr, EDR_FORK, sizeof(e), parent);
+	e.hdr.flags = kthread;
+	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
+	e.uid = BPF_CORE_READ(parent, cred, uid.val);
+	e.child_pid = BPF_CORE_READ(child, tgid);
+	e.child_start_ns = BPF_CORE_READ(child, start_boottime);
+	if (filtered(&e.hdr, e.comm, e.uid)) {
+		filter_remember(e.child_pid, e.child_start_ns,
+				filter_by_process(e.hdr.tgid, e.hdr.start_ns));
+		return;
+	}
+	e.child_ppid = BPF_CORE_READ(child, real_parent, tgid);
+	e.clone_flags = clone_flags(parent, child, &e.fork_op);
+	emit_noisy(&e, sizeof(e), EDR_FORK);
+}
+
+SEC("raw_tp/sched_process_fork")
+int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
+	u32 kthread = BPF_CORE_READ(child, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+
+	if (BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid))
+		report_thread(parent, child, kthread);
+	else
+		report_fork(parent, child, kthread);
+	return 0;
+}
+
+static __always_inline int fork_begins(u32 op, u64 flags)
+{
+	struct call call = { .kind = CALL_FORK, .sub = op };
+
+	call.args[0] = flags;
+	inflight_put(
+		&call); /* without room the flags that do not show in the child are missing, no event is */
+	return 0;
+}
+
+SEC("tp/syscalls/sys_enter_fork")
+int sys_enter_fork(struct syscall_enter_ctx *ctx)
+{
+	return fork_begins(EDR_FORK_FORK, 0);
+}
+
+SEC("tp/syscalls/sys_enter_vfork")
+int sys_enter_vfork(struct syscall_enter_ctx *ctx)
+{
+	return fork_begins(EDR_FORK_VFORK, 0);
+}
+
+SEC("tp/syscalls/sys_enter_clone")
+int sys_enter_clone(struct syscall_enter_ctx *ctx)
+{
+	return fork_begins(EDR_FORK_CLONE, ctx->args[0]);
+}
+
+SEC("tp/syscalls/sys_enter_clone3")
+int sys_enter_clone3(struct syscall_enter_ctx *ctx)
+{
+	u64 flags = 0;
+
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)ctx->args[0]);
+	return fork_begins(EDR_FORK_CLONE3, flags);
+}
+
+/* Is this the last thread of its process, and has nobody reported it? */
+static __always_inline bool exit_of_process(struct bpf_raw_tracepoint_args *ctx,
+					    struct task_struct *task)
+{
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	u64 start_ns;
+	u32 tgid;
+
+	if (exit_has_group_dead)
+		return ctx->args[1] & 1;
+	if (BPF_CORE_READ(signal, live.counter) != 0)
+		return false;
+	if (BPF_CORE_READ(signal, nr_threads) <= 1)
+		return true;
+	/* Two threads that end at once may both find nobody alive. */
+	start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	tgid = BPF_CORE_READ(task, tgid);
+	return !bpf_map_update_elem(&exits_reported, &start_ns, &tgid, BPF_NOEXIST);
+}
+
+SEC("raw_tp/sched_process_exit")
+int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+	u32 tid = BPF_CORE_READ(task, pid), status;
+	struct signal_struct *signal;
+	struct edr_exit e;
+
+	bpf_map_delete_elem(&inflight, &tid);
+	if (!exit_of_process(ctx, task))
+		return 0;
+	header_init(&e.hdr, EDR_EXIT, sizeof(e), task);
+	e.hdr.flags = BPF_CORE_READ(task, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &task->comm);
+	e.uid = BPF_CORE_READ(task, cred, uid.val);
+	if (filtered(&e.hdr, e.comm, e.uid)) {
+		filter_remember(e.hdr.tgid, 0, false);
+		return 0;
+	}
+	/* What wait() will say: kernel/exit.c, wait_task_zombie() */
+	signal = BPF_CORE_READ(task, signal);
+	status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT
+			 ? BPF_CORE_READ(signal, group_exit_code)
+			 : BPF_CORE_READ(task, group_leader, exit_code);
+	e.exit_code = status >> 8 & 0xff;
+	e.signal = status & 0x7f;
+	e.core_dumped = !!(status & 0x80);
+	e.run_ns = e.hdr.time_ns - e.hdr.start_ns;
+	emit_noisy(&e, sizeof(e), EDR_EXIT);
+	return 0;
+}
+
+#endif
