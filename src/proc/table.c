@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table itself: who is in it, in which order they go. One uthash by tgid holds the newest
+ * process of each tgid; older ones with the same tgid hang behind it by falling start time. Two
+ * lists, of the living by age of the entry and of the exited in order of exit, make every eviction
+ * O(1).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "proc/private.h"
+
+#define CHUNK_NODES 128
+/*
+ * A tgid can come back only after all others were used: more entries of one are a forged stream,
+ * and would be a chain to walk at every event.
+ */
+#define MAX_SAME_TGID 8
+/* Strings of its own per process, on average; a usual one has 60 bytes. */
+#define STRING_BYTES_EACH 1024
+#define MIN_STRING_BYTES (1u << 20)
+
+struct proc_chunk {
+	struct proc_chunk *next;
+	struct proc_node node[CHUNK_NODES];
+};
+
+struct proc_table *proc_table_new(size_t max_entries)
+{
+	struct proc_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->max = max_entries < 16 ? 16 : max_entries;
+	t->max_string_bytes = t->max * STRING_BYTES_EACH;
+	if (t->max_string_bytes < MIN_STRING_BYTES)
+		t->max_string_bytes = MIN_STRING_BYTES;
+	t->cgroups.max = t->max;
+	t->cgroups.max_bytes = t->max_string_bytes / 4;
+	return t;
+}
+
+void proc_table_free(struct proc_table *t)
+{
+	struct proc_node *n, *next;
+	struct proc_chunk *chunk;
+
+	if (!t)
+		return;
+	cgroups_free(&t->cgroups, &t->strings);
+	HASH_CLEAR(hh, t->index);
+	/* The nodes go with their chunks, so only what they point to is let go. */
+	for (n = t->alive; n || t->exited; n = next) {
+		if (!n) {
+			n = t->exited;
+			t->exited = NULL;
+		}
+		next = n->next;
+		strings_drop(&t->strings, n->e.exe);
+		strings_drop(&t->strings, n->e.filename);
+		strings_drop(&t->strings, n->e.cmdline);
+		strings_drop(&t->strings, n->e.container);
+		strings_drop(&t->strings, n->e.cgroup);
+	}
+	while ((chunk = t->chunks)) {
+		t->chunks = chunk->next;
+		free(chunk);
+	}
+	free(t);
+}
+
+static struct proc_node *newest(const struct proc_table *t, edr_u32 tgid)
+{
+	struct proc_node *n;
+
+	HASH_FIND(hh, t->index, &tgid, sizeof(tgid), n);
+	return n;
+}
+
+struct proc_node *proc_find(const struct proc_table *t, edr_u32 tgid, edr_u64 start_ns)
+{
+	struct proc_node *n, *near = NULL;
+	const bool coarse = proc_is_coarse(start_ns);
+
+	for (n = newest(t, tgid); n; n = n->older) {
+		if (n->e.start_ns == start_ns)
+			return n;
+		if (!near && proc_same_start(n->e.start_ns, n->e.coarse_start, start_ns, coarse))
+			near = n;
+	}
+	return near;
+}
+
+/* False without memory: then nothing has changed. */
+static bool index_add(struct proc_table *t, struct proc_node *n)
+{
+	HASH_ADD(hh, t->index, e.tgid, sizeof(n->e.tgid), n);
+	return n->hh.tbl != NULL;
+}
+
+static void unchain(struct proc_table *t, struct proc_node *n)
+{
+	struct proc_node *head = newest(t, n->e.tgid), **link;
+
+	if (head == n) {
+		HASH_DEL(t->index, n);
+		/*
+		 * A delete has just made room: adding one takes no memory, unless it was the last
+		 * of all.
+		 */
+		if (n->older && !index_add(t, n->older))
+			n->older->hh.tbl = NULL;
+		return;
+	}
+	for (link = head ? &head->older : NULL; link && *link; link = &(*link)->older) {
+		if (*link == n) {
+			*link = n->older;
+			return;
+		}
+	}
+}
+
+static void unlist(struct proc_table *t, struct proc_node *n)
+{
+	if (n->e.exited) {
+		DL_DELETE(t->exited, n);
+		return;
+	}
+	if (t->heal_at == n)
+		t->heal_at = n->next;
+	DL_DELETE(t->alive, n);
+	t->stats.alive--;
+}
+
+static void enlist(struct proc_table *t, struct proc_node *n)
+{
+	if (n->e.exited) {
+		DL_APPEND(t->exited, n);
+		return;
+	}
+	DL_APPEND(t->alive, n);
+	t->stats.alive++;
+}
+
+void proc_set_exited(struct proc_table *t, struct proc_node *n, edr_u64 end_ns)
+{
+	if (n->e.exited)
+		return;
+	unlist(t, n);
+	n->e.exited = true;
+	n->end_ns = end_ns;
+	enlist(t, n);
+}
+
+void proc_set_alive(struct proc_table *t, struct proc_node *n)
+{
+	if (!n->e.exited)
+		return;
+	unlist(t, n);
+	n->e.exited = false;
+	enlist(t, n);
+}
+
+static void evict(struct proc_table *t, struct proc_node *n)
+{
+	if (n->e.exited)
+		t->stats.evicted_exited++;
+	else
+		t->stats.evicted_alive++;
+	unlist(t, n);
+	unchain(t, n);
+	strings_drop(&t->strings, n->e.exe);
+	strings_drop(&t->strings, n->e.filename);
+	strings_drop(&t->strings, n->e.cmdline);
+	strings_drop(&t->strings, n->e.container);
+	strings_drop(&t->strings, n->e.cgroup);
+	t->stats.entries--;
+	n->next = t->spare;
+	t->spare = n;
+}
+
+static bool evict_one(struct proc_table *t, const struct proc_node *keep)
+{
+	struct proc_node *n = t->exited;
+
+	if (n && n == keep)
+		n = n->next;
+	if (!n)
+		n = t->alive;
+	if (n && n == keep)
+		n = n->next;
+	if (n)
+		evict(t, n);
+	return n != NULL;
+}
+
+void proc_trim(struct proc_table *t, const struct proc_node *keep)
+{
+	while (t->strings.bytes > t->max_string_bytes && evict_one(t, keep))
+		;
+}
+
+static void add_chunk(struct proc_table *t)
+{
+	struct proc_chunk *chunk = malloc(sizeof(*chunk));
+	size_t i;
+
+	if (!chunk)
+		return;
+	chunk->next = t->chunks;
+	t->chunks = chunk;
+	t->n_chunks++;
+	for (i = CHUNK_NODES; i-- > 0;) {
+		chunk->node[i].next = t->spare;
+		t->spare = &chunk->node[i];
+	}
+}
+
+static struct proc_node *node_take(struct proc_table *t, const struct proc_node *keep)
+{
+	struct proc_node *n;
+
+	if (t->stats.entries >= t->max)
+		evict_one(t, keep);
+	else if (!t->spare)
+		add_chunk(t);
+	if (!t->spare)
+		evict_one(t, keep);
+	n = t->spare;
+	if (n)
+		t->spare = n->next;
+	return n;
+}
+
+static void node_clear(struct proc_node *n, edr_u32 tgid, edr_u64 start_ns)
+{
+	memset(n, 0, sizeof(*n));
+	n->e.tgid = tgid;
+	n->e.start_ns = start_ns;
+	n->e.uid = n->e.gid = n->e.euid = n->e.egid = EDR_ID_UNSET;
+	n->e.loginuid = n->e.sessionid = EDR_ID_UNSET;
+	n->e.exe = n->e.filename = n->e.cmdline = n->e.container = n->e.cgroup = strings_none;
+}
+
+/* Enters n among those of its tgid. head: the newest of them, may be NULL. False without memory. */
+static bool enchain(struct proc_table *t, struct proc_node *head, struct proc_node *n)
+{
+	struct proc_node **link;
+
+	if (!head)
+		return index_add(t, n);
+	if (n->e.start_ns >= head->e.start_ns) {
+		HASH_DEL(t->index, head);
+		if (!index_add(t, n)) {
+			index_add(t, head);
+			return false;
+		}
+		n->older = head;
+		return true;
+	}
+	for (link = &head->older; *link && (*link)->e.start_ns > n->e.start_ns;
+	     link = &(*link)->older)
+		;
+	n->older = *link;
+	*link = n;
+	return true;
+}
+
+static void shorten(struct proc_table *t, edr_u32 tgid, const struct proc_node *keep)
+{
+	struct proc_node *n = newest(t, tgid), *last = NULL;
+	size_t count = 0;
+
+	for (; n; n = n->older) {
+		count++;
+		if (n != keep)
+			last = n;
+	}
+	if (count >= MAX_SAME_TGID && last)
+		evict(t, last);
+}
+
+struct proc_node *proc_insert(struct proc_table *t, edr_u32 tgid, edr_u64 start_ns,
+			      const struct proc_node *keep)
+{
+	struct proc_node *head, *n;
+
+	shorten(t, tgid, keep);
+	n = node_take(t, keep);
+	if (!n)
+		return NULL;
+	node_clear(n, tgid, start_ns);
+	head = newest(t, tgid); /* only now: node_take may have removed it */
+	if (head && head->e.start_ns <= start_ns && !head->e.exited) {
+		proc_set_exited(t, head, start_ns);
+		t->stats.healed++;
+	}
+	n->e.exited = head && head->e.start_ns > start_ns;
+	n->end_ns = n->e.exited ? head->e.start_ns : 0;
+	if (!enchain(t, head, n)) {
+		n->next = t->spare;
+		t->spare = n;
+		return NULL;
+	}
+	t->stats.entries++;
+	enlist(t, n);
+	return n;
+}
+
+const struct proc_entry *proc_lookup(const struct proc_table *t, edr_u32 tgid, edr_u64 start_ns)
+{
+	const struct proc_node *n = proc_find(t, tgid, start_ns);
+
+	return n ? &n->e : NULL;
+}
+
+const struct proc_entry *proc_lookup_tgid(const struct proc_table *t, edr_u32 tgid)
+{
+	const struct proc_node *n = newest(t, tgid);
+
+	return n ? &n->e : NULL;
+}
+
+const struct proc_entry *proc_parent(const struct proc_table *t, const struct proc_entry *e)
+{
+	const struct proc_node *n;
+
+	if (e->ppid == 0)
+		return NULL;
+	if (e->parent_start_ns)
+		return proc_lookup(t, e->ppid, e->parent_start_ns);
+	/* Only the pid is known: the newest that can have been there first. */
+	for (n = newest(t, e->ppid); n && n->e.start_ns > e->start_ns; n = n->older)
+		;
+	return n ? &n->e : NULL;
+}
+
+struct wire_span proc_command(const struct proc_entry *e)
+{
+	struct wire_span name =
+		wire_basename((struct wire_span){ e->filename, strlen(e->filename) });
+
+	if (name.len)
+		return name;
+	return (struct wire_span){ e->comm, strnlen(e->comm, sizeof(e->comm)) };
+}
+
+void proc_table_stats(const struct proc_table *t, struct proc_stats *out)
+{
+	const size_t n = HASH_COUNT(t->index), n_cgroups = HASH_COUNT(t->cgroups.index);
+
+	*out = t->stats;
+	out->bytes = sizeof(*t) + t->n_chunks * sizeof(struct proc_chunk) + t->strings.bytes +
+		     strings_index_bytes(&t->strings) + n_cgroups * sizeof(struct cgroup_path);
+	if (n)
+		out->bytes += HASH_OVERHEAD(hh, t->index) - n * sizeof(UT_hash_handle);
+	if (n_cgroups)
+		out->bytes +=
+			HASH_OVERHEAD(hh, t->cgroups.index) - n_cgroups * sizeof(UT_hash_handle);
+}
