@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The first page must fit a screen of 24 lines by 80 columns: a test counts. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+static void print_commands(void)
+{
+	puts("usage: " CLI_NAME " [COMMAND] [OPTION]...");
+	puts("Watches a Linux host through BPF and writes what ran, by whom, as reports.\n");
+	for (size_t i = 0; i < cli_n_commands; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s%s", cli_commands[i].name,
+			 cli_commands[i].arguments);
+		printf("  %-15s %s\n", name, cli_commands[i].summary);
+	}
+}
+
+static void print_options(void)
+{
+	puts("\n"
+	     "  -c, --config FILE     configuration; /dev/null: none  -i, --interval MINUTES\n"
+	     "  -o, --output FILE     append each event as JSON       --stdout  print them\n"
+	     "  -d, --debug           print each event for people     --record FILE  capture\n"
+	     "      --reports-dir DIR where reports go                --hooks default|lean\n"
+	     "      --source auto|bpf|ftrace|replay                   --fallback-ftrace\n"
+	     "      --set SECTION.KEY=VALUE  any key of linux-edr.conf, see show-config\n"
+	     "      --json  (check, show-config, version)   --sample  (show-config)\n"
+	     "\n"
+	     "`" CLI_NAME " help COMMAND` tells more; so do " CLI_NAME
+	     "(8) and linux-edr.conf(5).");
+}
+
+static void print_conf_options(void)
+{
+	const char *section, *key, *help;
+	struct conf_option opt;
+	char name[64], letter[8];
+
+	puts("\nOptions, and the keys of linux-edr.conf that they set:");
+	puts("  -c, --config FILE               read this file and no other");
+	for (size_t i = 0; conf_key(i, &section, &key, &opt, &help); i++) {
+		if (!opt.name)
+			continue;
+		snprintf(letter, sizeof(letter), opt.letter ? "-%c, " : "    ", opt.letter);
+		snprintf(name, sizeof(name), "%s%s", opt.arg ? " " : "", opt.arg ? opt.arg : "");
+		printf("  %s--%-s%-*s %s.%s\n", letter, opt.name,
+		       26 - (int)snprintf(NULL, 0, "%s", opt.name), name, section, key);
+	}
+	puts("      --fallback-ftrace           SOURCE.source = auto");
+	puts("      --set SECTION.KEY=VALUE     any key");
+}
+
+int cmd_help(const struct options *o)
+{
+	const struct command *cmd;
+
+	if (o->n_arguments == 0) {
+		print_commands();
+		print_options();
+		return 0;
+	}
+	cmd = cli_command(o->arguments[0]);
+	if (!cmd)
+		return cli_unknown_command(o->arguments[0]);
+	printf("usage: " CLI_NAME " %s%s%s\n\n%s", cmd->name, cmd->arguments,
+	       cmd->accepts ? " [OPTION]..." : "", cmd->help);
+	if (cmd->accepts & OPTIONS_CONF)
+		print_conf_options();
+	if (cmd->accepts & OPTIONS_JSON)
+		puts("      --json                      for programs");
+	if (cmd->accepts & OPTIONS_SAMPLE)
+		puts("      --sample                    the sample linux-edr.conf");
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/caps.h"
+#include "cli/cli.h"
+#include "cli/live.h"
+#include "util/buf.h"
+#include "util/log.h"
+
+static int no_ftrace(void)
+{
+	return cli_fail(EX_UNAVAILABLE,
+			"this version has no ftrace source yet: use --source bpf or auto");
+}
+
+/* Before anything is made: a clear word is better than the kernel's EPERM. */
+static int check_permission(void)
+{
+	struct buf text = { 0 }, names = { 0 };
+	unsigned long long set = 0;
+	int status = 0;
+
+	if (caps_effective(&set) == 0 && caps_missing(set, true, &names) > 0) {
+		buf_addf(&text, "watching this host needs %s, which this process does not have: ",
+			 names.data);
+		caps_how_to_give(&text);
+		status = cli_fail(EX_NOPERM, text.data ? text.data : "no permission");
+	}
+	buf_free(&text);
+	buf_free(&names);
+	return status;
+}
+
+static int run_source(const struct options *o, struct conf_set *set)
+{
+	const struct conf *conf = conf_get(set);
+	struct live_config live = { .options = o, .set = set, .source = &source_bpf };
+	int status;
+
+	if (o->n_arguments > 0)
+		return cli_fail(EX_USAGE, "run takes a file only with --source replay");
+	if (strcmp(conf->source, "ftrace") == 0)
+		return no_ftrace();
+	status = check_permission();
+	return status ? status : live_run(&live);
+}
+
+int cmd_run(const struct options *o)
+{
+	struct conf_set *set = NULL;
+	char err[CLI_ERR_MAX];
+	char *file = NULL;
+	int status;
+
+	status = options_conf(o, &set, &file, err, sizeof(err));
+	if (status != 0)
+		return cli_fail(status, err);
+	if (strcmp(conf_get(set)->source, "replay") == 0) {
+		status = cmd_replay(o);
+	} else {
+		log_set_level(conf_get(set)->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+		if (file)
+			log_debug("run", "configuration: see `" CLI_NAME " show-config`");
+		status = run_source(o, set);
+	}
+	conf_free(set);
+	free(file);
+	return status;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of commands, and what help says of each. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/buf.h"
+#include "util/text.h"
+
+static const char run_help[] =
+	"Watches this host and writes a report a cell, until SIGTERM or SIGINT. Needs root, or "
+	"the\n"
+	"capabilities that `check` names. SIGHUP reads the configuration again and reopens "
+	"--output.\n"
+	"\n"
+	"Exit status: 0 stopped by a signal, 64 wrong usage, 69 this host cannot be watched,\n"
+	"73 a file cannot be made, 74 reports could not be written, 75 another agent writes to "
+	"the\n"
+	"same reports directory, 77 no permission, 78 wrong configuration.\n";
+
+static const char replay_help[] =
+	"Makes the reports of a capture that `run --record FILE` wrote. Needs no root, no kernel\n"
+	"feature and no clock: the same capture and configuration give the same bytes each time.\n"
+	"\n"
+	"Exit status: 0 the capture was whole, 65 it was cut or damaged (what could be read is\n"
+	"reported), 66 it cannot be opened, and those of run.\n";
+
+static const char show_config_help[] =
+	"Prints each key's value and where it came from: default, file, environment or option.\n"
+	"Secrets are masked. --json prints one JSON object, --sample the sample linux-edr.conf.\n";
+
+static const char check_help[] =
+	"Says what this host offers, what would be used, what is missing and how to mend it.\n"
+	"\n"
+	"Exit status: 0 all is well, 1 it works with gaps that are named, 69 it cannot work here,\n"
+	"77 it cannot work, or be looked at, without more permission.\n";
+
+static const char version_help[] = "Prints the version, the commit and those of the libraries.\n";
+static const char help_help[] = "Prints the commands and options, or what one command does.\n";
+
+const struct command cli_commands[] = {
+	{ "run", cmd_run, OPTIONS_CONF, 1, "", "watch this host and write reports (the default)",
+	  run_help },
+	{ "replay", cmd_replay, OPTIONS_CONF, 1, " FILE", "make the reports of a recorded capture",
+	  replay_help },
+	{ "check", cmd_check, OPTIONS_CONF | OPTIONS_JSON, 0, "",
+	  "what this host offers, what is missing, how to mend it", check_help },
+	{ "show-config", cmd_show_config, OPTIONS_CONF | OPTIONS_JSON | OPTIONS_SAMPLE, 0, "",
+	  "each setting and where it came from", show_config_help },
+	{ "version", cmd_version, OPTIONS_JSON, 0, "", "versions of the program and libraries",
+	  version_help },
+	{ "help", cmd_help, 0, 1, " [COMMAND]", "this text, or what one command does", help_help },
+};
+const size_t cli_n_commands = sizeof(cli_commands) / sizeof(cli_commands[0]);
+
+const struct command *cli_command(const char *name)
+{
+	for (size_t i = 0; i < cli_n_commands; i++)
+		if (strcmp(cli_commands[i].name, name) == 0)
+			return &cli_commands[i];
+	return NULL;
+}
+
+int cli_fail(int status, const char *sentence)
+{
+	fprintf(stderr, CLI_NAME ": %s\n", sentence);
+	return status;
+}
+
+int cli_unknown_command(const char *name)
+{
+	const char *names[sizeof(cli_commands) / sizeof(cli_commands[0])], *nearest;
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < cli_n_commands; i++)
+		names[i] = cli_commands[i].name;
+	nearest = conf_nearest(name, names, cli_n_commands);
+	buf_adds(&text, "there is no command '");
+	text_term(&text, name, strlen(name));
+	if (nearest)
+		buf_addf(&text, "'; did you mean %s?", nearest);
+	else
+		buf_adds(&text, "'; `" CLI_NAME " help` lists them");
+	cli_fail(EX_USAGE, text.data ? text.data : "out of memory");
+	buf_free(&text);
+	return EX_USAGE;
+}

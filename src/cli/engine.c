@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/event_line.h"
+#include "source/capture.h"
+#include "util/log.h"
+#include "wire/wire.h"
+
+#define MIB (1024u * 1024u)
+#define MAX_EVENTS_BYTES \
+	((size_t)64 * MIB) /* of raw events in the open cell: then an interim part */
+#define MAX_REPORT_QUEUE 64
+#define SINK_QUEUE_BYTES ((size_t)32 * MIB)
+#define RECORD_QUEUE_BYTES ((size_t)64 * MIB)
+#define REPORT_RETRY_MS 2000
+#define CLOSE_TIMEOUT_MS 10000
+#define REPLAY_CLOSE_TIMEOUT_MS 600000 /* a replay has time, but no for ever */
+
+static void on_closed(void *ctx, struct cell *closed)
+{
+	struct engine *e = ctx;
+
+	e->cells_closed++;
+	if (report_writer_cell(e->writer, closed) != 0)
+		e->dropped_reports++;
+}
+
+static void on_interim(void *ctx, struct cell_events *part)
+{
+	struct engine *e = ctx;
+
+	if (report_writer_interim(e->writer, part) != 0)
+		e->dropped_reports++;
+}
+
+static struct cell_config cell_config(const struct conf *conf)
+{
+	return (struct cell_config){
+		.interval_min = conf->report_interval,
+		.keep_events = conf->include_raw_events,
+		.list_threads = conf->list_threads,
+		.max_events = conf->max_events_buffer,
+		.max_events_bytes = MAX_EVENTS_BYTES,
+		.max_events_age_s = conf->max_events_age,
+		.max_executables = conf->max_executables,
+		.max_command_lines = conf->max_command_lines,
+		.max_connections = conf->max_connections,
+	};
+}
+
+static void set_switches(struct engine *e, const struct conf *conf)
+{
+	e->keep_events = conf->include_raw_events;
+	e->list_threads = conf->list_threads;
+	e->print_events = conf->debug && conf->verbose_debug_logging;
+	log_set_level(conf->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+}
+
+static int open_record(struct engine *e, const struct conf *conf, char *err, size_t err_size)
+{
+	/* It holds every command line of the host: for its owner alone, and never over another file. */
+	const struct sink_config cfg = { .path = conf->record,
+					 .name = "record",
+					 .max_queue_bytes = RECORD_QUEUE_BYTES,
+					 .max_file_bytes = (size_t)conf->record_max_mb * MIB };
+	struct capture_header header;
+
+	if (sink_open(&e->record, &cfg, err, err_size) != 0)
+		return EX_CANTCREAT;
+	capture_header_init(&header);
+	sink_write(e->record, &header, sizeof(header));
+	return 0;
+}
+
+static int open_sinks(struct engine *e, const struct conf *conf, char *err, size_t err_size)
+{
+	struct sink_config cfg = { .path = conf->output,
+				   .name = "output",
+				   .append = true,
+				   .max_queue_bytes = SINK_QUEUE_BYTES,
+				   .wait_for_room = e->replay };
+
+	if (*conf->output && sink_open(&e->output, &cfg, err, err_size) != 0)
+		return EX_CANTCREAT;
+	cfg.path = NULL;
+	cfg.name = "stdout";
+	if (conf->stdout_events && sink_open(&e->events_stdout, &cfg, err, err_size) != 0)
+		return EX_CANTCREAT;
+	return *conf->record && !e->replay ? open_record(e, conf, err, err_size) : 0;
+}
+
+int engine_open(struct engine *e, const struct engine_config *cfg, char *err, size_t err_size)
+{
+	const struct report_writer_config writer = { .dir = cfg->conf->reports_dir,
+						     .max_queue = MAX_REPORT_QUEUE,
+						     .retry_ms = REPORT_RETRY_MS,
+						     .wait_for_room = cfg->replay,
+						     .on_written = cfg->on_written,
+						     .ctx = cfg->ctx };
+	const struct cell_sinks sinks = { .ctx = e,
+					  .on_closed = on_closed,
+					  .on_interim = on_interim };
+	const struct cell_config cells = cell_config(cfg->conf);
+	int status;
+
+	memset(e, 0, sizeof(*e));
+	e->replay = cfg->replay;
+	set_switches(e, cfg->conf);
+	if (report_writer_start(&e->writer, &writer, err, err_size) != 0)
+		return EX_CANTCREAT;
+	status = open_sinks(e, cfg->conf, err, err_size);
+	if (status != 0)
+		return status;
+	e->table = proc_table_new(cfg->conf->max_processes);
+	e->cells = cells_new(&cells, &sinks);
+	if (!e->table || !e->cells) {
+		snprintf(err, err_size, "out of memory");
+		return EX_OSERR;
+	}
+	return 0;
+}
+
+static void record_raw(struct engine *e, const struct edr_hdr *rec)
+{
+	if (!e->record_full && sink_write(e->record, rec, rec->len) == -EFBIG)
+		e->record_full = true;
+}
+
+/* Events have numbers below those of the housekeeping records, which only the rooms downstream read. */
+static bool is_event(const struct engine *e, const struct edr_hdr *rec)
+{
+	return rec->type < EDR_CGROUP && (rec->type != EDR_THREAD || e->list_threads);
+}
+
+static struct wire_process process_of(const struct proc_entry *who)
+{
+	if (!who)
+		return (struct wire_process){ 0 };
+	return (struct wire_process){
+		.ppid = who->ppid,
+		.command = proc_command(who),
+		.exe = { who->exe, strlen(who->exe) },
+		.container = { who->container, strlen(who->container) },
+	};
+}
+
+/* The event as JSON, in e->line with a newline behind it; empty when nobody wants it. */
+static struct wire_span make_line(struct engine *e, const struct edr_hdr *rec,
+				  const struct proc_entry *who)
+{
+	const struct wire_process process = process_of(who);
+
+	buf_clear(&e->line);
+	wire_json(&e->line, rec, cells_wall_offset(e->cells), who ? &process : NULL);
+	buf_addc(&e->line, '\n');
+	if (e->line.failed) {
+		e->out_of_memory = true;
+		buf_free(&e->line);
+		return (struct wire_span){ 0 };
+	}
+	return (struct wire_span){ e->line.data, e->line.len - 1 };
+}
+
+void engine_record(void *ctx, const struct edr_hdr *rec)
+{
+	struct engine *e = ctx;
+	const struct proc_entry *who;
+	struct wire_span json = { 0 };
+
+	if (e->record)
+		record_raw(e, rec);
+	who = proc_apply(e->table, rec);
+	if (is_event(e, rec)) {
+		if (e->keep_events || e->output || e->events_stdout)
+			json = make_line(e, rec, who);
+		if (e->output && json.len > 0)
+			sink_write(e->output, json.data, json.len + 1);
+		if (e->events_stdout && json.len > 0)
+			sink_write(e->events_stdout, json.data, json.len + 1);
+		if (e->print_events)
+			event_line_print(rec, who);
+	}
+	if (!e->keep_events)
+		json = (struct wire_span){ 0 };
+	cells_fold(e->cells, rec, who, e->table, json);
+}
+
+void engine_flush(struct engine *e)
+{
+	if (e->output)
+		sink_flush(e->output);
+	if (e->events_stdout)
+		sink_flush(e->events_stdout);
+	if (e->record)
+		sink_flush(e->record);
+}
+
+void engine_reconfigure(struct engine *e, const struct conf *conf)
+{
+	const struct cell_config cells = cell_config(conf);
+
+	set_switches(e, conf);
+	cells_reconfigure(e->cells, &cells);
+	if (e->output)
+		sink_reopen(e->output);
+}
+
+static void tell_sink(struct sink *s, const char *name, unsigned long long *said)
+{
+	struct sink_stats stats;
+
+	if (!s)
+		return;
+	sink_stats(s, &stats);
+	if (stats.lost > *said)
+		log_warn("run",
+			 "%s: %llu records could not be written in time and are missing there",
+			 name, stats.lost - *said);
+	*said = stats.lost;
+}
+
+void engine_tell_losses(struct engine *e)
+{
+	tell_sink(e->output, "output", &e->said_lost[0]);
+	tell_sink(e->events_stdout, "standard output", &e->said_lost[1]);
+	tell_sink(e->record_full ? NULL : e->record, "record", &e->said_lost[2]);
+	if (e->dropped_reports > 0)
+		log_warn("run",
+			 "%llu reports were dropped: their directory takes none, or too slowly",
+			 e->dropped_reports);
+	e->dropped_reports = 0;
+	if (e->out_of_memory)
+		log_warn("run", "out of memory: events are missing in the reports' lists and in "
+				"the output");
+	e->out_of_memory = false;
+}
+
+static int close_record(struct engine *e, unsigned timeout_ms)
+{
+	struct edr_hdr mark;
+
+	capture_end_init(&mark, e->record_full ? CAPTURE_END_SIZE : CAPTURE_END_CLEAN);
+	return sink_close(e->record, &mark, sizeof(mark), timeout_ms);
+}
+
+static int close_sinks(struct engine *e, unsigned timeout_ms)
+{
+	int failed = 0;
+
+	if (e->output && sink_close(e->output, NULL, 0, timeout_ms) != 0)
+		failed++;
+	if (e->events_stdout && sink_close(e->events_stdout, NULL, 0, timeout_ms) != 0)
+		failed++;
+	if (e->record && close_record(e, timeout_ms) != 0)
+		failed++;
+	e->output = e->events_stdout = e->record = NULL;
+	return failed;
+}
+
+int engine_close(struct engine *e)
+{
+	unsigned timeout_ms = e->replay ? REPLAY_CLOSE_TIMEOUT_MS : CLOSE_TIMEOUT_MS;
+	size_t unwritten = 0;
+	int status = 0;
+
+	if (e->cells && e->table)
+		cells_close_partial(e->cells, e->table);
+	if (e->writer)
+		unwritten = report_writer_stop(e->writer, timeout_ms);
+	if (unwritten > 0) {
+		log_error("run", "%zu reports could not be written", unwritten);
+		status = EX_IOERR;
+	}
+	if (e->output || e->events_stdout || e->record)
+		engine_tell_losses(e);
+	if (close_sinks(e, timeout_ms) != 0) {
+		log_error("run", "output or capture is not complete");
+		status = EX_IOERR;
+	}
+	cells_free(e->cells);
+	proc_table_free(e->table);
+	buf_free(&e->line);
+	memset(e, 0, sizeof(*e));
+	return status;
+}

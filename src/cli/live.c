@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/live.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/engine.h"
+#include "cli/lock.h"
+#include "cli/selftest.h"
+#include "cli/signals.h"
+#include "edr_version.h"
+#include "util/log.h"
+#include "util/text.h"
+#include "wire/build.h"
+#include "wire/wire.h"
+
+#define NS_PER_S 1000000000ull
+/* Also the longest that a signal waits when it comes just before the wait for records begins. */
+#define PUMP_MS 200
+#define HEAL_NS (5 * NS_PER_S)
+#define HEAL_BUDGET 128 /* looks at /proc a time: a third of a millisecond */
+#define TELL_NS (60 * NS_PER_S)
+#define REOPEN_NS (5 * NS_PER_S)
+
+struct live {
+	const struct live_config *cfg;
+	struct source_config source_config;
+	struct source *source;	  /* NULL while it is away */
+	struct conf_set *current; /* since the last SIGHUP; NULL: the one that we started with */
+	struct engine engine;
+	struct selftest selftest;
+	bool scanned, announced;
+	unsigned long long cells_seen;
+	edr_u64 next_heal_ns, next_tell_ns, next_reopen_ns;
+	edr_u64 away_from_ns; /* the source is away: told as blind up to here */
+};
+
+static edr_u64 boot_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (edr_u64)ts.tv_sec * NS_PER_S + (edr_u64)ts.tv_nsec;
+}
+
+static const struct conf *current_conf(const struct live *l)
+{
+	return conf_get(l->current ? l->current : l->cfg->set);
+}
+
+void live_source_config(const struct conf *conf, struct source_config *out)
+{
+#define LIST(l) { (const char *const *)(l).item, (l).n }
+	*out = (struct source_config){
+		.lean = strcmp(conf->hooks, "lean") == 0 || !conf->enable_syscall_tracing,
+		.syscalls = LIST(conf->syscalls_to_trace),
+		.skip_comms = LIST(conf->exclude_commands),
+		.skip_uids = LIST(conf->exclude_uids),
+		.skip_cgroups = LIST(conf->exclude_cgroups),
+		.skip_paths = LIST(conf->exclude_paths),
+		.ring_exec_bytes = (size_t)conf->ring_exec_kb * 1024,
+		.ring_noisy_bytes = (size_t)conf->ring_noisy_kb * 1024,
+		.agent = EDR_VERSION,
+	};
+#undef LIST
+}
+
+/* One line a cell, from the report thread. */
+static void on_written(void *ctx, const char *path, const struct cell *cell)
+{
+	struct report_cell_summary sum;
+	char blind[48] = "";
+	struct buf shown = { 0 };
+
+	(void)ctx;
+	text_term(&shown, path, strlen(path));
+	if (!cell) {
+		log_info("report", "interim %s", shown.data ? shown.data : "");
+		buf_free(&shown);
+		return;
+	}
+	report_cell_summary(cell, &sum);
+	if (sum.blind_s > 0)
+		snprintf(blind, sizeof(blind), ", blind %.1f s", sum.blind_s);
+	log_info("report", "%s to %s%s: %llu events, %llu execs, %llu lost%s: %s", sum.window_start,
+		 sum.window_end, sum.partial ? " (partial)" : "", sum.events, sum.execs, sum.lost,
+		 blind, shown.data ? shown.data : "");
+	buf_free(&shown);
+}
+
+static void add_span(struct buf *out, struct wire_span s)
+{
+	text_term(out, s.data, s.len);
+}
+
+/* The start line: what watches what, and what is off, from the source's own account. */
+static void announce(struct live *l, const struct edr_host *host)
+{
+	const struct conf *conf = conf_get(l->cfg->set);
+	struct wire_span rest = wire_str(host, host->degraded), item;
+	struct buf line = { 0 };
+	char *dir = realpath(conf->reports_dir, NULL);
+
+	l->announced = true;
+	buf_adds(&line, "watching ");
+	add_span(&line, wire_str(host, host->hostname));
+	buf_adds(&line, ": source ");
+	add_span(&line, wire_str(host, host->source));
+	buf_adds(&line, ", hooks ");
+	add_span(&line, wire_str(host, host->hooks));
+	buf_addf(&line, ", a report every %u min in ", conf->report_interval);
+	text_term(&line, dir ? dir : conf->reports_dir, strlen(dir ? dir : conf->reports_dir));
+	log_info("run", "%s", line.data ? line.data : "");
+	while (wire_next_arg(&rest, &item)) {
+		buf_clear(&line);
+		add_span(&line, item);
+		log_warn("run", "off: %s", line.data ? line.data : "");
+	}
+	buf_free(&line);
+	free(dir);
+}
+
+static void take(void *ctx, const struct edr_hdr *rec);
+
+/* The rings are open: whoever starts from now on comes by itself, whoever runs already is found here. */
+static void scan(struct live *l)
+{
+	int n;
+
+	l->scanned = true;
+	n = proc_scan("/proc", boot_now(), take, l);
+	if (n < 0)
+		log_warn("run", "cannot read /proc (%s): processes that run already have no names",
+			 strerror(-n));
+	else
+		log_debug("run", "%d processes run already", n);
+}
+
+/* Every record of a live run goes through here, those that we make ourselves too, so that a capture has them all. */
+static void take(void *ctx, const struct edr_hdr *rec)
+{
+	struct live *l = ctx;
+
+	/* The host and the clock come first, then who is there, then what happens. */
+	if (!l->scanned && rec->type != EDR_HOST && rec->type != EDR_CLOCK)
+		scan(l);
+	if (rec->type == EDR_HOST && !l->announced)
+		announce(l, (const void *)rec);
+	selftest_see(&l->selftest, rec);
+	engine_record(&l->engine, rec);
+}
+
+static int open_source(struct live *l, char *err, size_t err_size)
+{
+	const struct conf *conf = conf_get(l->cfg->set);
+
+	live_source_config(conf, &l->source_config);
+	return l->cfg->source->open(&l->source, &l->source_config, err, err_size);
+}
+
+static void tell_away(struct live *l, edr_u64 now_ns)
+{
+	static const char reason[] = "the source failed and is opened again";
+	const struct edr_blind blind = { .hdr = { .time_ns = now_ns },
+					 .from_ns = l->away_from_ns,
+					 .to_ns = now_ns };
+	struct buf scratch = { 0 };
+	const struct edr_hdr *rec;
+	struct wire_build b;
+
+	wire_build_begin(&b, &scratch, EDR_BLIND, &blind);
+	wire_build_str(&b, offsetof(struct edr_blind, reason), reason, strlen(reason));
+	rec = wire_build_end(&b);
+	if (rec)
+		take(l, rec);
+	buf_free(&scratch);
+	l->away_from_ns = now_ns;
+}
+
+static void lose_source(struct live *l, int error)
+{
+	log_error("run", "the source has failed (%s): opening it again", strerror(-error));
+	l->cfg->source->close(l->source);
+	l->source = NULL;
+	l->away_from_ns = boot_now();
+	l->next_reopen_ns = l->away_from_ns;
+}
+
+static void regain_source(struct live *l)
+{
+	const struct timespec nap = { .tv_nsec = PUMP_MS * 1000000l };
+	edr_u64 now_ns = boot_now();
+	char err[CLI_ERR_MAX];
+
+	if (now_ns < l->next_reopen_ns) {
+		nanosleep(&nap, NULL);
+		return;
+	}
+	l->next_reopen_ns = now_ns + REOPEN_NS;
+	if (open_source(l, err, sizeof(err)) == 0)
+		log_info("run", "the source is open again");
+	else
+		log_error("run", "the source cannot be opened: %s", err);
+	tell_away(l, boot_now());
+	/* What started meanwhile was not seen. */
+	l->scanned = l->source == NULL;
+}
+
+static void warn_restart(const struct conf_set *started, const struct conf_set *now)
+{
+	const char *names[64];
+	size_t n = conf_needs_restart(started, now, names, 64);
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&text, "%s%s", i ? ", " : "", names[i]);
+	if (n > 0)
+		log_warn("run", "these changes wait for a restart: %s", text.data ? text.data : "");
+	buf_free(&text);
+}
+
+static void reload(struct live *l)
+{
+	struct conf_set *set = NULL;
+	char err[CLI_ERR_MAX];
+	char *file = NULL;
+
+	if (options_conf(l->cfg->options, &set, &file, err, sizeof(err)) != 0) {
+		log_error("run", "the configuration stays as it was, for the new one is wrong: %s",
+			  err);
+		return;
+	}
+	conf_free(l->current);
+	l->current = set;
+	engine_reconfigure(&l->engine, conf_get(set));
+	log_info("run", "configuration read again; a new interval begins with the next cell");
+	warn_restart(l->cfg->set, set);
+	free(file);
+}
+
+static void tend(struct live *l)
+{
+	edr_u64 now_ns = boot_now();
+
+	if (l->engine.cells_closed != l->cells_seen) {
+		l->cells_seen = l->engine.cells_closed;
+		l->selftest.due = true;
+	}
+	if (l->source && current_conf(l)->self_test)
+		selftest_turn(&l->selftest, now_ns);
+	if (now_ns >= l->next_heal_ns) {
+		proc_heal(l->engine.table, "/proc", now_ns, HEAL_BUDGET, take, l);
+		l->next_heal_ns = now_ns + HEAL_NS;
+	}
+	if (now_ns >= l->next_tell_ns) {
+		engine_tell_losses(&l->engine);
+		l->next_tell_ns = now_ns + TELL_NS;
+	}
+}
+
+static void turn(struct live *l)
+{
+	int n;
+
+	if (!l->source) {
+		regain_source(l);
+	} else {
+		n = l->cfg->source->pump(l->source, PUMP_MS, take, l);
+		if (n < 0 && n != -EINTR)
+			lose_source(l, n);
+		else if (!l->scanned)
+			scan(l);
+	}
+	tend(l);
+	engine_flush(&l->engine);
+	if (signals_take_reload())
+		reload(l);
+}
+
+static int stop(struct live *l)
+{
+	int status, n;
+
+	log_debug("run", "stopping: taking the hooks out, writing what is left");
+	if (l->source) {
+		n = l->cfg->source->drain(l->source, take, l);
+		if (n < 0)
+			log_error("run", "the last records could not be taken over: %s",
+				  strerror(-n));
+	}
+	selftest_close(&l->selftest);
+	status = engine_close(&l->engine);
+	l->cfg->source->close(l->source);
+	l->source = NULL;
+	if (status == 0)
+		log_info("run", "stopped; all is written");
+	return status;
+}
+
+static int open_all(struct live *l, char *err, size_t err_size)
+{
+	const struct engine_config engine = { .conf = conf_get(l->cfg->set),
+					      .on_written = on_written };
+	int status = engine_open(&l->engine, &engine, err, err_size);
+
+	if (status != 0)
+		return status;
+	selftest_init(&l->selftest, take, l);
+	status = open_source(l, err, err_size);
+	if (status == -EPERM || status == -EACCES)
+		return EX_NOPERM;
+	return status == 0 ? 0 : EX_UNAVAILABLE;
+}
+
+int live_run(const struct live_config *cfg)
+{
+	struct live l = { .cfg = cfg };
+	char err[CLI_ERR_MAX] = "";
+	int status, lock;
+
+	signals_install();
+	lock = lock_reports_dir(conf_get(cfg->set)->reports_dir, err, sizeof(err));
+	if (lock == -EWOULDBLOCK)
+		return cli_fail(EX_TEMPFAIL, err);
+	status = open_all(&l, err, sizeof(err));
+	if (status == 0) {
+		l.next_tell_ns = boot_now() + TELL_NS;
+		l.next_heal_ns = boot_now() + HEAL_NS;
+		while (!signals_stop())
+			turn(&l);
+		status = stop(&l);
+	} else {
+		cli_fail(status, err);
+		engine_close(&l.engine);
+	}
+	conf_free(l.current);
+	if (lock >= 0)
+		close(lock);
+	return status;
+}
