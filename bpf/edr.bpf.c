@@ -11,6 +11,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+#include "edr/control.h"
 #include "edr/wire.h"
 
 #include "compat.bpf.h"

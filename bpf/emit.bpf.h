@@ -56,15 +56,11 @@ struct {
 	__uint(value_size, sizeof(u32));
 } scratch_free SEC(".maps");
 
-const volatile u32 self_tgid = 0; /* our own process is never reported: no loops */
-const volatile u64 ring_exec_high = RING_DEFAULT_BYTES / 4;
-const volatile u64 ring_noisy_high = RING_DEFAULT_BYTES / 4;
+const volatile edr_u32 self_tgid = 0; /* our own process is never reported: no loops */
+const volatile edr_u64 ring_exec_high = RING_DEFAULT_BYTES / 4;
+const volatile edr_u64 ring_noisy_high = RING_DEFAULT_BYTES / 4;
 
-/* Shared with the reader, who sets it before it goes to sleep and clears it when it has drained the rings. */
-struct edr_reader_state {
-	u32 sleeps; /* the next record has to wake it */
-	u32 hurry;  /* it has been woken for a filling ring */
-} reader_state;
+struct edr_reader_state reader_state; /* shared with the reader */
 
 static __always_inline struct edr_counters *counters_of(u32 type)
 {

@@ -33,8 +33,8 @@ static __always_inline bool cgroup_skipped(struct scratch *s, u32 off)
 {
 	u32 i;
 
-	for (i = 0; i < FILTER_PREFIXES; i++) {
-		struct filter_prefix *p;
+	for (i = 0; i < EDR_PREFIXES; i++) {
+		struct edr_prefix *p;
 		u32 key = i;
 
 		if (i >= filter_n_cgroups)
@@ -88,8 +88,8 @@ static __always_inline bool exe_skipped(struct scratch *s, u32 off)
 {
 	u32 i;
 
-	for (i = 0; i < FILTER_PREFIXES; i++) {
-		struct filter_prefix *p;
+	for (i = 0; i < EDR_PREFIXES; i++) {
+		struct edr_prefix *p;
 		u32 key = i;
 
 		if (i >= filter_n_paths)

@@ -7,18 +7,10 @@
 #ifndef EDR_FILTER_BPF_H
 #define EDR_FILTER_BPF_H
 
-#define FILTER_PREFIXES 32
-#define FILTER_PREFIX_MAX 128
-
 const volatile bool filter_comms = false;
 const volatile bool filter_uids = false;
-const volatile u32 filter_n_paths = 0;
-const volatile u32 filter_n_cgroups = 0;
-
-struct filter_prefix {
-	u32 len;
-	char text[FILTER_PREFIX_MAX];
-};
+const volatile edr_u32 filter_n_paths = 0;
+const volatile edr_u32 filter_n_cgroups = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -34,9 +26,9 @@ struct {
 } skip_uids SEC(".maps");
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FILTER_PREFIXES);
+	__uint(max_entries, EDR_PREFIXES);
 	__type(key, u32);
-	__type(value, struct filter_prefix);
+	__type(value, struct edr_prefix);
 } skip_paths SEC(".maps"), skip_cgroups SEC(".maps");
 /* tgid -> start of the process, for those that are left out by cgroup or path */
 struct {
@@ -47,14 +39,14 @@ struct {
 } skip_processes SEC(".maps");
 
 /* Does text begin with prefix? With whole set, only at the end of a component: /a matches /a and /a/b, not /ab. */
-static __always_inline bool prefix_matches(const struct filter_prefix *p, const char *text, u32 len,
+static __always_inline bool prefix_matches(const struct edr_prefix *p, const char *text, u32 len,
 					   bool whole)
 {
 	u32 n = p->len, i;
 
-	if (n == 0 || n >= FILTER_PREFIX_MAX || len < n)
+	if (n == 0 || n >= EDR_PREFIX_MAX || len < n)
 		return false;
-	for (i = 0; i < FILTER_PREFIX_MAX; i++) {
+	for (i = 0; i < EDR_PREFIX_MAX; i++) {
 		if (i >= n)
 			break;
 		if (p->text[i] != text[i])
@@ -62,7 +54,7 @@ static __always_inline bool prefix_matches(const struct filter_prefix *p, const 
 	}
 	if (!whole || len == n)
 		return true;
-	return text[n & (FILTER_PREFIX_MAX - 1)] == '/';
+	return text[n & (EDR_PREFIX_MAX - 1)] == '/';
 }
 
 static __always_inline bool filter_by_id(const char *comm, u32 uid)
@@ -79,7 +71,7 @@ static __always_inline bool filter_by_process(u32 tgid, u64 start_ns)
 	if (!filter_n_paths && !filter_n_cgroups)
 		return false;
 	start = bpf_map_lookup_elem(&skip_processes, &tgid);
-	return start && *start == start_ns;
+	return start && (*start == 0 || *start == start_ns); /* 0: it ran before us */
 }
 
 static __always_inline void filter_remember(u32 tgid, u64 start_ns, bool skip)

@@ -21,8 +21,6 @@
 #define TCP_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_SYN_SENT 2
 
-const volatile bool hooks_lean = false;
-
 struct sockaddr_in_ {
 	u16 family;
 	u16 port;

@@ -7,16 +7,9 @@
 #ifndef EDR_SYSCALL_BPF_H
 #define EDR_SYSCALL_BPF_H
 
-#define SYSCALL_NUMBERS 1024
-
-struct edr_syscall_info {
-	u32 nargs;
-	u32 no_return;
-	edr_name name; /* empty: not traced */
-};
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SYSCALL_NUMBERS);
+	__uint(max_entries, EDR_SYSCALL_NUMBERS);
 	__type(key, u32);
 	__type(value, struct edr_syscall_info);
 } syscall_infos SEC(".maps");

@@ -21,6 +21,7 @@ struct source_program {
 
 /* Loads and attaches the programs that cfg asks for, looks, takes them out again. >= 0: programs written to out (at most
  * max); -errno with one sentence in err when not even the BPF object can be loaded. */
-int source_bpf_probe(const struct source_config *cfg, struct source_program *out, size_t max, char *err, size_t err_size);
+int source_bpf_probe(const struct source_config *cfg, struct source_program *out, size_t max,
+		     char *err, size_t err_size);
 
 #endif

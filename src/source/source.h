@@ -5,8 +5,8 @@
  * clock, loss, blind, process), in order of time. That is why a replayed capture gives the same reports
  * as the live run that recorded it.
  *
- * A source is used by one thread. Records handed to the callback are validated (wire_check) and live
- * until the callback returns.
+ * A source is used by one thread. Records handed to the callback are validated (wire_check), aligned
+ * to 8 bytes, followed by zeros up to a multiple of 8, and live until the callback returns.
  */
 #ifndef EDR_SOURCE_SOURCE_H
 #define EDR_SOURCE_SOURCE_H
@@ -27,13 +27,15 @@ struct source_list {
 };
 
 struct source_config {
-	bool lean;			 /* hooks = lean: no syscall tracepoint */
-	struct source_list syscalls;	 /* syscalls_to_trace */
-	struct source_list skip_comms;	 /* filters, see docs/filters.md: events that match are counted as filtered */
-	struct source_list skip_uids;	 /* decimal */
-	struct source_list skip_cgroups; /* path from the root of the cgroup hierarchy, its children included */
-	struct source_list skip_paths;	 /* prefix of the resolved path of the executable */
-	size_t ring_exec_bytes;		 /* rounded up to a power of two, at least a page */
+	bool lean;		     /* hooks = lean: no syscall tracepoint */
+	struct source_list syscalls; /* syscalls_to_trace */
+	struct source_list
+		skip_comms; /* filters, see docs/filters.md: events that match are counted as filtered */
+	struct source_list skip_uids; /* decimal */
+	struct source_list
+		skip_cgroups; /* path from the root of the cgroup hierarchy, its children included */
+	struct source_list skip_paths; /* prefix of the resolved path of the executable */
+	size_t ring_exec_bytes;	       /* rounded up to a power of two, at least a page */
 	size_t ring_noisy_bytes;
 	const char *replay_path; /* replay only */
 	const char *agent;	 /* version of the program, for the host record */
@@ -50,7 +52,8 @@ struct source; /* each source puts its own state behind this */
 struct source_ops {
 	const char *name;
 	/* 0, or -errno with one clear sentence in err (what, where, how to mend it). */
-	int (*open)(struct source **out, const struct source_config *cfg, char *err, size_t err_size);
+	int (*open)(struct source **out, const struct source_config *cfg, char *err,
+		    size_t err_size);
 	/*
 	 * Waits up to timeout_ms for records and hands on what there is; a negative timeout waits for ever.
 	 * >= 0: records handed on; -ENODATA: the source has ended (replay); -EINTR: a signal came;

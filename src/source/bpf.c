@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The BPF source: two rings, drained in batches. Nothing wakes us while records gather: we wake ourselves
+ * GATHER_MS after the first one (bpf/emit.bpf.h wakes a sleeping reader once), and at once when a ring is a
+ * quarter full. A quiet host costs one wake-up a second.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "edr/control.h"
+#include "edr.skel.h"
+#include "source/batch.h"
+#include "source/bpf_load.h"
+#include "source/clock.h"
+#include "source/host.h"
+#include "source/source.h"
+#include "wire/wire.h"
+
+#define GATHER_MS 50
+#define TICK_NS 1000000000ULL /* a clock record at least this often */
+#define SLACK_NS 2000000ULL   /* a record may reach its ring this much later than its time says */
+#define DRIFT_NS 1000000      /* of the wall clock against the boot clock, before a tick tells it */
+#define STEP_NS 100000000LL   /* more than that between two looks is a step, not a drift */
+#define BATCH_BYTES (2U << 20)
+#define DRAIN_WAIT_US \
+	20000 /* programs that were running when the hooks were taken out end within this */
+
+struct ring {
+	struct ring_buffer *rb;
+	struct source *owner;
+	edr_u64 last_ns; /* time of the last record taken off */
+	bool drained;
+};
+
+struct source {
+	struct bpf_load load;
+	struct ring rings[2];
+	struct batch batch;
+	struct buf scratch;
+	struct source_totals totals;
+	struct edr_counters told[EDR_TYPE_MAX]; /* what loss records have said so far */
+	struct edr_counters *per_cpu;
+	int epoll;
+	int n_cpus;
+	bool lean;
+	bool started;
+	bool busy; /* the last round brought records */
+	char *agent;
+	edr_s64 wall_offset_ns;
+	edr_u64 ticked_ns;
+	edr_u64 stream_ns; /* time of the last record handed on: the stream never goes back */
+	source_record_fn fn;
+	void *ctx;
+};
+
+/* Every record leaves through here. */
+static void hand_on(void *ctx, const struct edr_hdr *rec)
+{
+	struct source *s = ctx;
+
+	if (rec->type < EDR_TYPE_MAX)
+		s->totals.delivered[rec->type]++;
+	if (rec->time_ns > s->stream_ns)
+		s->stream_ns = rec->time_ns;
+	s->fn(s->ctx, rec);
+}
+
+static int on_sample(void *ctx, void *data, size_t size)
+{
+	struct ring *r = ctx;
+	struct source *s = r->owner;
+	const struct edr_hdr *rec = data;
+
+	if (wire_check(data, size)) {
+		s->totals.invalid++;
+		return 0;
+	}
+	batch_add(&s->batch, rec);
+	r->last_ns = rec->time_ns;
+	return batch_has_room(&s->batch) ? 0
+					 : -ENOSPC; /* this one is taken; libbpf stops behind it */
+}
+
+static int open_rings(struct source *s)
+{
+	struct bpf_map *maps[2] = { s->load.skel->maps.ring_exec, s->load.skel->maps.ring_noisy };
+	int i;
+
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (s->epoll < 0)
+		return -errno;
+	for (i = 0; i < 2; i++) {
+		struct epoll_event ev = { .events = EPOLLIN };
+
+		s->rings[i].owner = s;
+		s->rings[i].rb =
+			ring_buffer__new(bpf_map__fd(maps[i]), on_sample, &s->rings[i], NULL);
+		if (!s->rings[i].rb)
+			return -errno;
+		/* Edge-triggered: what lies in a ring is no news, only a wake-up is. */
+		ev.events |= EPOLLET;
+		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, bpf_map__fd(maps[i]), &ev))
+			return -errno;
+	}
+	return 0;
+}
+
+static void bpf_close(struct source *s)
+{
+	int i;
+
+	if (!s)
+		return;
+	for (i = 0; i < 2; i++)
+		ring_buffer__free(s->rings[i].rb);
+	if (s->epoll >= 0)
+		close(s->epoll);
+	bpf_load_close(&s->load);
+	batch_free(&s->batch);
+	buf_free(&s->scratch);
+	free(s->per_cpu);
+	free(s->agent);
+	free(s);
+}
+
+static int bpf_open(struct source **out, const struct source_config *cfg, char *err,
+		    size_t err_size)
+{
+	struct source *s = calloc(1, sizeof(*s));
+	int e;
+
+	*out = NULL;
+	if (!s) {
+		snprintf(err, err_size, "no memory");
+		return -ENOMEM;
+	}
+	s->epoll = -1;
+	s->lean = cfg->lean;
+	e = bpf_load_open(&s->load, cfg, err, err_size);
+	if (e)
+		goto fail;
+	s->n_cpus = libbpf_num_possible_cpus();
+	s->per_cpu = calloc((size_t)s->n_cpus, sizeof(*s->per_cpu));
+	s->agent = strdup(cfg->agent ? cfg->agent : "");
+	e = s->per_cpu && s->agent ? batch_init(&s->batch, BATCH_BYTES) : -ENOMEM;
+	e = e ? e : open_rings(s);
+	if (e) {
+		snprintf(err, err_size, "the ring buffers cannot be opened: %s", strerror(-e));
+		goto fail;
+	}
+	*out = s;
+	return 0;
+fail:
+	bpf_close(s);
+	return e;
+}
+
+static void read_counters(struct source *s, unsigned type)
+{
+	struct edr_counters sum = { 0, 0, 0, 0 };
+	int fd = bpf_map__fd(s->load.skel->maps.counters), i;
+
+	if (bpf_map_lookup_elem(fd, &type, s->per_cpu))
+		return;
+	for (i = 0; i < s->n_cpus; i++) {
+		sum.produced += s->per_cpu[i].produced;
+		sum.filtered += s->per_cpu[i].filtered;
+		sum.dropped += s->per_cpu[i].dropped;
+		sum.truncated += s->per_cpu[i].truncated;
+	}
+	s->totals.count[type] = sum;
+}
+
+/* Told before the records that they count, so that downstream never counts more than was produced. */
+static void tell_losses(struct source *s)
+{
+	struct edr_counters delta, *now, *told;
+	size_t i;
+
+	for (i = 0; i < wire_n_events; i++) {
+		unsigned type = wire_events[i].type;
+
+		if (wire_events[i].ring == EDR_RING_NONE)
+			continue;
+		read_counters(s, type);
+		now = &s->totals.count[type];
+		told = &s->told[type];
+		delta.produced = now->produced - told->produced;
+		delta.filtered = now->filtered - told->filtered;
+		delta.dropped = now->dropped - told->dropped;
+		delta.truncated = now->truncated - told->truncated;
+		*told = *now;
+		source_emit_loss(&s->scratch, s->stream_ns, type, &delta, hand_on, s);
+	}
+}
+
+static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
+{
+	edr_s64 offset = source_wall_offset_ns(), moved = offset - s->wall_offset_ns;
+
+	if (why == EDR_CLOCK_TICK && (moved > STEP_NS || moved < -STEP_NS))
+		why = EDR_CLOCK_STEP;
+	if (why != EDR_CLOCK_TICK || moved > DRIFT_NS || moved < -DRIFT_NS)
+		s->wall_offset_ns = offset;
+	source_emit_clock(&s->scratch, now, s->wall_offset_ns, why, hand_on, s);
+	s->ticked_ns = now;
+}
+
+static void tell_host(struct source *s)
+{
+	struct buf degraded = { 0 };
+
+	bpf_load_degraded(&s->load, &degraded);
+	tell_clock(s, source_boot_ns(), EDR_CLOCK_START);
+	source_emit_host(&s->scratch, "bpf", s->lean ? "lean" : "default", &degraded, s->agent,
+			 hand_on, s);
+	buf_free(&degraded);
+	s->started = true;
+}
+
+/* Both rings into the batch; the time up to which it is complete. */
+static edr_u64 gather(struct source *s)
+{
+	edr_u64 complete = source_boot_ns() - SLACK_NS;
+	int i;
+
+	s->load.skel->bss->reader_state.hurry = 0;
+	for (i = 0; i < 2; i++) {
+		struct ring *r = &s->rings[i];
+
+		r->drained = batch_has_room(&s->batch) && ring_buffer__consume(r->rb) >= 0;
+		/* Stopped for want of room: what the other ring holds beyond this time has to wait. */
+		if (!r->drained && r->last_ns < complete)
+			complete = r->last_ns;
+	}
+	return complete;
+}
+
+static int wait_events(struct source *s, int timeout_ms)
+{
+	struct epoll_event ev[2];
+	int n = epoll_wait(s->epoll, ev, 2, timeout_ms);
+
+	return n < 0 ? -errno : n;
+}
+
+/* Sleeps until there is something, then until a batch has gathered. */
+static int wait_batch(struct source *s, int timeout_ms)
+{
+	struct edr_bpf__bss *bss = s->load.skel->bss;
+	int n, tick_ms = (int)(TICK_NS / 1000000);
+
+	if (timeout_ms < 0 || timeout_ms > tick_ms)
+		timeout_ms = tick_ms;
+	if (s->busy || s->batch.n)
+		return wait_events(s, timeout_ms < GATHER_MS ? timeout_ms : GATHER_MS);
+	bss->reader_state.sleeps = 1;
+	__sync_synchronize();
+	gather(s); /* what came in before the flag was up */
+	n = s->batch.n ? 0 : wait_events(s, timeout_ms);
+	bss->reader_state.sleeps = 0;
+	if (n <= 0)
+		return n;
+	return wait_events(s, GATHER_MS);
+}
+
+static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void *ctx)
+{
+	edr_u64 complete, now;
+	size_t n = 0, got;
+	int e;
+
+	s->fn = fn;
+	s->ctx = ctx;
+	if (!s->started)
+		tell_host(s);
+	e = wait_batch(s, timeout_ms);
+	if (e < 0)
+		return e;
+	do {
+		complete = gather(s);
+		if (s->batch.n)
+			tell_losses(s);
+		got = batch_deliver(&s->batch, complete, hand_on, s);
+		n += got;
+	} while (got && !(s->rings[0].drained && s->rings[1].drained));
+	s->busy = n > 0;
+	now = source_boot_ns();
+	if (now - s->ticked_ns >= TICK_NS) {
+		tell_losses(s);
+		/* The stream is complete only up to here: a later tick could close a window too early. */
+		tell_clock(s, s->batch.n ? complete : now - SLACK_NS, EDR_CLOCK_TICK);
+		s->ticked_ns = now;
+	}
+	return (int)n;
+}
+
+static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
+{
+	size_t got;
+
+	s->fn = fn;
+	s->ctx = ctx;
+	if (!s->started)
+		tell_host(s);
+	bpf_load_detach(&s->load);
+	usleep(DRAIN_WAIT_US);
+	do {
+		gather(s);
+		tell_losses(s);
+		got = batch_deliver(&s->batch, ~0ULL, hand_on, s);
+	} while (got);
+	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
+	return 0;
+}
+
+static int bpf_totals(struct source *s, struct source_totals *out)
+{
+	size_t i;
+
+	for (i = 0; i < wire_n_events; i++) {
+		if (wire_events[i].ring != EDR_RING_NONE)
+			read_counters(s, wire_events[i].type);
+	}
+	*out = s->totals;
+	return 0;
+}
+
+static double bpf_progress(struct source *s)
+{
+	(void)s;
+	return -1;
+}
+
+const struct source_ops source_bpf = {
+	.name = "bpf",
+	.open = bpf_open,
+	.pump = bpf_pump,
+	.drain = bpf_drain,
+	.totals = bpf_totals,
+	.progress = bpf_progress,
+	.close = bpf_close,
+};
+
+int source_bpf_probe(const struct source_config *cfg, struct source_program *out, size_t max,
+		     char *err, size_t err_size)
+{
+	struct bpf_load load;
+	int e = bpf_load_open(&load, cfg, err, err_size);
+	size_t i;
+
+	if (e)
+		return e;
+	for (i = 0; i < load.n_programs && i < max; i++)
+		out[i] = load.programs[i];
+	bpf_load_close(&load);
+	return (int)i;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The housekeeping records that every live source makes: host, clock, loss, blind. */
+#ifndef EDR_SOURCE_HOST_H
+#define EDR_SOURCE_HOST_H
+
+#include "source/source.h"
+#include "util/buf.h"
+
+/* Each builds its record in scratch and hands it to fn. degraded: NUL-separated sentences. */
+void source_emit_host(struct buf *scratch, const char *source, const char *hooks,
+		      const struct buf *degraded, const char *agent, source_record_fn fn,
+		      void *ctx);
+void source_emit_clock(struct buf *scratch, edr_u64 now_ns, edr_s64 wall_offset_ns,
+		       enum edr_clock_why why, source_record_fn fn, void *ctx);
+/* Nothing when no counter has moved. */
+void source_emit_loss(struct buf *scratch, edr_u64 now_ns, unsigned type,
+		      const struct edr_counters *delta, source_record_fn fn, void *ctx);
+
+#endif
