@@ -271,10 +271,8 @@ static const struct proc_entry *apply_process(struct proc_table *t, const struct
 	struct proc_node *n = proc_find(t, r->hdr.tgid, r->hdr.start_ns);
 
 	if (r->gone) {
-		if (n && !n->e.exited) {
-			proc_set_exited(t, n, r->hdr.time_ns);
-			t->stats.healed++;
-		}
+		if (n)
+			proc_set_healed(t, n, r->hdr.time_ns);
 		return n ? &n->e : NULL;
 	}
 	if (r->hdr.tgid == 0)

@@ -67,6 +67,7 @@ struct proc_node {
 	struct proc_node *older; /* the one before with the same tgid, by falling start_ns */
 	struct proc_node *prev, *next;
 	edr_u64 end_ns;	      /* when e.exited */
+	bool healed;	      /* e.exited, but nobody told: we found out */
 	edr_u32 cgroup_asked; /* generation at which cgroups knew nothing of e.cgroup_id */
 };
 
@@ -111,6 +112,8 @@ struct proc_node *proc_find(const struct proc_table *t, edr_u32 tgid, edr_u64 st
 struct proc_node *proc_insert(struct proc_table *t, edr_u32 tgid, edr_u64 start_ns,
 			      const struct proc_node *keep);
 void proc_set_exited(struct proc_table *t, struct proc_node *n, edr_u64 end_ns);
+/* The same for an exit that nobody told, until somebody does. */
+void proc_set_healed(struct proc_table *t, struct proc_node *n, edr_u64 end_ns);
 void proc_set_alive(struct proc_table *t, struct proc_node *n);
 /* Makes room until the strings keep within their bound. */
 void proc_trim(struct proc_table *t, const struct proc_node *keep);

@@ -147,6 +147,11 @@ static void enlist(struct proc_table *t, struct proc_node *n)
 
 void proc_set_exited(struct proc_table *t, struct proc_node *n, edr_u64 end_ns)
 {
+	if (n->healed) {
+		/* It was not lost but late. */
+		n->healed = false;
+		t->stats.healed--;
+	}
 	if (n->e.exited)
 		return;
 	unlist(t, n);
@@ -155,12 +160,23 @@ void proc_set_exited(struct proc_table *t, struct proc_node *n, edr_u64 end_ns)
 	enlist(t, n);
 }
 
+void proc_set_healed(struct proc_table *t, struct proc_node *n, edr_u64 end_ns)
+{
+	if (n->e.exited)
+		return;
+	proc_set_exited(t, n, end_ns);
+	n->healed = true;
+	t->stats.healed++;
+}
+
 void proc_set_alive(struct proc_table *t, struct proc_node *n)
 {
 	if (!n->e.exited)
 		return;
+	if (n->healed)
+		t->stats.healed--;
 	unlist(t, n);
-	n->e.exited = false;
+	n->e.exited = n->healed = false;
 	enlist(t, n);
 }
 
@@ -294,10 +310,8 @@ struct proc_node *proc_insert(struct proc_table *t, edr_u32 tgid, edr_u64 start_
 		return NULL;
 	node_clear(n, tgid, start_ns);
 	head = newest(t, tgid); /* only now: node_take may have removed it */
-	if (head && head->e.start_ns <= start_ns && !head->e.exited) {
-		proc_set_exited(t, head, start_ns);
-		t->stats.healed++;
-	}
+	if (head && head->e.start_ns <= start_ns)
+		proc_set_healed(t, head, start_ns);
 	n->e.exited = head && head->e.start_ns > start_ns;
 	n->end_ns = n->e.exited ? head->e.start_ns : 0;
 	if (!enchain(t, head, n)) {
