@@ -29,24 +29,6 @@ struct {
 	__type(value, u8);
 } cgroups_seen SEC(".maps");
 
-static __always_inline bool cgroup_skipped(struct scratch *s, u32 off)
-{
-	u32 i;
-
-	for (i = 0; i < EDR_PREFIXES; i++) {
-		struct edr_prefix *p;
-		u32 key = i;
-
-		if (i >= filter_n_cgroups)
-			break;
-		p = bpf_map_lookup_elem(&skip_cgroups, &key);
-		if (p && off <= EDR_PATH_MAX &&
-		    prefix_matches(p, &s->path[off], EDR_PATH_MAX - off, true))
-			return true;
-	}
-	return false;
-}
-
 /* Copies the path that begins at off in the path buffer to `at` in the record; its length. */
 static __always_inline u32 path_copy(struct scratch *s, u32 at, u32 off)
 {
@@ -72,7 +54,7 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
 		return id;
 	}
 	off = cgroup_path(s, cg);
-	skipped = filter_n_cgroups ? cgroup_skipped(s, off) : 0;
+	skipped = any_prefix_matches(s, &skip_cgroups, filter_n_cgroups, true);
 	len = sizeof(s->cgroup) + path_copy(s, sizeof(s->cgroup), off);
 	header_init(&s->hdr, EDR_CGROUP, len, task);
 	s->cgroup.cgroup_id = id;
@@ -82,24 +64,6 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
 		bpf_map_update_elem(&cgroups_seen, &id, &skipped, BPF_ANY);
 	*skip = skipped;
 	return id;
-}
-
-static __always_inline bool exe_skipped(struct scratch *s, u32 off)
-{
-	u32 i;
-
-	for (i = 0; i < EDR_PREFIXES; i++) {
-		struct edr_prefix *p;
-		u32 key = i;
-
-		if (i >= filter_n_paths)
-			break;
-		p = bpf_map_lookup_elem(&skip_paths, &key);
-		if (p && off <= EDR_PATH_MAX &&
-		    prefix_matches(p, &s->path[off], EDR_PATH_MAX - off, false))
-			return true;
-	}
-	return false;
 }
 
 static __always_inline void exec_identity(struct edr_exec *e, struct task_struct *task)
@@ -201,7 +165,7 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 	exec_identity(e, task);
 	exec_file(e, exe, bprm);
 	off = path_resolve(s, &exe->f_path, &flags);
-	skip = skip || exe_skipped(s, off);
+	skip = skip || any_prefix_matches(s, &skip_paths, filter_n_paths, false);
 	filter_remember(s->hdr.tgid, s->hdr.start_ns, skip);
 	if (skip || filter_by_id(e->comm, e->uid)) {
 		COUNT(EDR_EXEC, filtered);

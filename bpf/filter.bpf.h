@@ -38,23 +38,36 @@ struct {
 	__type(value, u64);
 } skip_processes SEC(".maps");
 
-/* Does text begin with prefix? With whole set, only at the end of a component: /a matches /a and /a/b, not /ab. */
-static __always_inline bool prefix_matches(const struct edr_prefix *p, const char *text, u32 len,
+/* Does the path in s begin with the prefix? With whole set, only at the end of a component: /a matches /a/b, not /ab. */
+static __always_inline bool prefix_matches(struct scratch *s, const struct edr_prefix *p,
 					   bool whole)
 {
-	u32 n = p->len, i;
+	u32 at = *(volatile u32 *)&s->path_at, n = p->len, i;
+	const char *path;
 
-	if (n == 0 || n >= EDR_PREFIX_MAX || len < n)
+	if (at > EDR_PATH_MAX || n == 0 || n >= EDR_PREFIX_MAX || EDR_PATH_MAX - at < n)
 		return false;
-	for (i = 0; i < EDR_PREFIX_MAX; i++) {
-		if (i >= n)
-			break;
-		if (p->text[i] != text[i])
+	path = &s->path[at];
+	for (i = 0; i < EDR_PREFIX_MAX && i < n; i++) {
+		if (p->text[i] != path[i])
 			return false;
 	}
-	if (!whole || len == n)
-		return true;
-	return text[n & (EDR_PREFIX_MAX - 1)] == '/';
+	return !whole || EDR_PATH_MAX - at == n || path[n] == '/';
+}
+
+/* Any of the first n prefixes in the map? */
+static __always_inline bool any_prefix_matches(struct scratch *s, void *prefixes, u32 n, bool whole)
+{
+	struct edr_prefix *p;
+	u32 i, key;
+
+	for (i = 0; i < EDR_PREFIXES && i < n; i++) {
+		key = i;
+		p = bpf_map_lookup_elem(prefixes, &key);
+		if (p && prefix_matches(s, p, whole))
+			return true;
+	}
+	return false;
 }
 
 static __always_inline bool filter_by_id(const char *comm, u32 uid)

@@ -2,7 +2,8 @@
 /*
  * fork, thread, exit. What a clone shares is read from parent and child as they are, not from what the
  * caller asked for: clone3's arguments lie in memory that it can change, and 32-bit callers pass no
- * tracepoint. Flags that leave no trace in the child come from the call, where it was seen.
+ * tracepoint. Flags that leave no trace in the child come from the call, where it was seen; so does
+ * CLONE_VFORK, for the kernel sets vfork_done only after the tracepoint.
  */
 #ifndef EDR_PROC_BPF_H
 #define EDR_PROC_BPF_H
@@ -22,10 +23,10 @@
 #define CLONE_NEWUSER 0x10000000ULL
 #define CLONE_NEWPID 0x20000000ULL
 #define CLONE_NEWNET 0x40000000ULL
-#define CLONE_SEEN_IN_CHILD                                                               \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | \
-	 CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |     \
-	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define CLONE_SEEN_IN_CHILD                                                                \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | CLONE_THREAD | \
+	 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
+	 CLONE_NEWPID | CLONE_NEWNET)
 #define CLONE_SIGNAL_BITS 0xffULL /* the exit signal in clone's flags */
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
@@ -53,7 +54,6 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 	flags |= SAME(files) ? CLONE_FILES : 0;
 	flags |= SAME(sighand) ? CLONE_SIGHAND : 0;
 	flags |= SAME(tgid) ? CLONE_THREAD : 0;
-	flags |= BPF_CORE_READ(child, vfork_done) ? CLONE_VFORK : 0;
 	if (!(flags & CLONE_THREAD) && BPF_CORE_READ(child, real_parent) != parent &&
 	    BPF_CORE_READ(child, real_parent) == BPF_CORE_READ(parent, real_parent))
 		flags |= CLONE_PARENT;
@@ -155,7 +155,7 @@ int sys_enter_fork(struct syscall_enter_ctx *ctx)
 SEC("tp/syscalls/sys_enter_vfork")
 int sys_enter_vfork(struct syscall_enter_ctx *ctx)
 {
-	return fork_begins(EDR_FORK_VFORK, 0);
+	return fork_begins(EDR_FORK_VFORK, CLONE_VFORK);
 }
 
 SEC("tp/syscalls/sys_enter_clone")

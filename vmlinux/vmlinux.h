@@ -237,7 +237,6 @@ struct task_struct {
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
-	void *vfork_done;
 	u64 start_boottime; /* since 5.5, before that real_start_time */
 	const struct cred *cred;
 	char comm[16];
