@@ -22,8 +22,6 @@ const struct cap_need cap_needs[] = {
 	{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH, true, "reads tracefs and the cgroup tree" },
 	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE, false,
 	  "reads the executables of processes that run already" },
-	{ "CAP_SYS_RESOURCE", CAP_SYS_RESOURCE, false,
-	  "raises RLIMIT_MEMLOCK, which kernels before 5.11 need" },
 };
 const size_t cap_n_needs = sizeof(cap_needs) / sizeof(cap_needs[0]);
 

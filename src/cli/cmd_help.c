@@ -36,20 +36,22 @@ static void print_conf_options(void)
 {
 	const char *section, *key, *help;
 	struct conf_option opt;
-	char name[64], letter[8];
+	char name[64];
 
 	puts("\nOptions, and the keys of linux-edr.conf that they set:");
-	puts("  -c, --config FILE               read this file and no other");
+	puts("  -c, --config FILE            the configuration file; no other is read");
 	for (size_t i = 0; conf_key(i, &section, &key, &opt, &help); i++) {
 		if (!opt.name)
 			continue;
-		snprintf(letter, sizeof(letter), opt.letter ? "-%c, " : "    ", opt.letter);
-		snprintf(name, sizeof(name), "%s%s", opt.arg ? " " : "", opt.arg ? opt.arg : "");
-		printf("  %s--%-s%-*s %s.%s\n", letter, opt.name,
-		       26 - (int)snprintf(NULL, 0, "%s", opt.name), name, section, key);
+		snprintf(name, sizeof(name), "--%s%s%s", opt.name, opt.arg ? " " : "",
+			 opt.arg ? opt.arg : "");
+		if (opt.letter)
+			printf("  -%c, %-24s %s.%s\n", opt.letter, name, section, key);
+		else
+			printf("      %-24s %s.%s\n", name, section, key);
 	}
-	puts("      --fallback-ftrace           SOURCE.source = auto");
-	puts("      --set SECTION.KEY=VALUE     any key");
+	puts("      --fallback-ftrace        SOURCE.source = auto");
+	puts("      --set SECTION.KEY=VALUE  any key");
 }
 
 int cmd_help(const struct options *o)
@@ -69,8 +71,8 @@ int cmd_help(const struct options *o)
 	if (cmd->accepts & OPTIONS_CONF)
 		print_conf_options();
 	if (cmd->accepts & OPTIONS_JSON)
-		puts("      --json                      for programs");
+		puts("      --json                   for programs");
 	if (cmd->accepts & OPTIONS_SAMPLE)
-		puts("      --sample                    the sample linux-edr.conf");
+		puts("      --sample                 the sample linux-edr.conf");
 	return 0;
 }

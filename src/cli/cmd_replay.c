@@ -99,21 +99,16 @@ static int judge(struct replay *r, int end)
 	return end == -ENODATA && totals.invalid == 0 ? 0 : EX_DATAERR;
 }
 
-static int replay(struct replay *r, const struct conf *conf, const char *path, char *err)
+static int replay(struct replay *r, const struct conf *conf)
 {
 	const struct engine_config engine = {
 		.conf = conf, .replay = true, .on_written = on_written, .ctx = r
 	};
-	struct source_config source;
+	char err[CLI_ERR_MAX] = "";
 	int status, closed;
 
-	live_source_config(conf, &source);
-	source.replay_path = path;
-	status = source_replay.open(&r->source, &source, err, CLI_ERR_MAX);
-	if (status != 0)
-		return cli_fail(open_status(status), err);
 	r->progress = progress_start();
-	status = engine_open(&r->engine, &engine, err, CLI_ERR_MAX);
+	status = engine_open(&r->engine, &engine, err, sizeof(err));
 	if (status == 0) {
 		int end = pump_all(r);
 
@@ -124,28 +119,27 @@ static int replay(struct replay *r, const struct conf *conf, const char *path, c
 	}
 	closed = engine_close(&r->engine);
 	progress_stop(r->progress);
-	r->progress = NULL;
-	source_replay.close(r->source);
 	log_info("replay", "%llu records, %llu reports", r->records, r->reports);
 	return status ? status : closed;
 }
 
-static int replay_locked(const struct conf *conf, const char *path)
+/* The capture first: one that cannot be read must not leave an empty reports directory behind. */
+static int replay_file(const struct conf *conf, const char *path)
 {
 	struct replay r = { 0 };
+	struct source_config source;
 	char err[CLI_ERR_MAX] = "";
 	int status, lock;
 
 	signals_install();
-	/* A capture that cannot be read must not leave an empty reports directory behind. */
-	if (access(path, R_OK) != 0) {
-		snprintf(err, sizeof(err), "cannot open the capture: %s", strerror(errno));
-		return cli_fail(EX_NOINPUT, err);
-	}
+	live_source_config(conf, &source);
+	source.replay_path = path;
+	status = source_replay.open(&r.source, &source, err, sizeof(err));
+	if (status != 0)
+		return cli_fail(open_status(status), err);
 	lock = lock_reports_dir(conf->reports_dir, err, sizeof(err));
-	if (lock == -EWOULDBLOCK)
-		return cli_fail(EX_TEMPFAIL, err);
-	status = replay(&r, conf, path, err);
+	status = lock == -EWOULDBLOCK ? cli_fail(EX_TEMPFAIL, err) : replay(&r, conf);
+	source_replay.close(r.source);
 	if (lock >= 0)
 		close(lock);
 	return status;
@@ -163,7 +157,7 @@ int cmd_replay(const struct options *o)
 	status = options_conf(o, &set, &file, err, sizeof(err));
 	if (status != 0)
 		return cli_fail(status, err);
-	status = replay_locked(conf_get(set), o->arguments[0]);
+	status = replay_file(conf_get(set), o->arguments[0]);
 	conf_free(set);
 	free(file);
 	return status;

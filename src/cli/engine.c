@@ -127,7 +127,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 
 static void record_raw(struct engine *e, const struct edr_hdr *rec)
 {
-	if (!e->record_full && sink_write(e->record, rec, rec->len) == -EFBIG)
+	if (!e->record_full && sink_write(e->record, rec, capture_padded(rec)) == -EFBIG)
 		e->record_full = true;
 }
 

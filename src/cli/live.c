@@ -20,8 +20,9 @@
 #include "wire/wire.h"
 
 #define NS_PER_S 1000000000ull
-/* Also the longest that a signal waits when it comes just before the wait for records begins. */
-#define PUMP_MS 200
+/* Records come as soon as there are some. Also how long a signal waits when it comes just before the wait begins. */
+#define PUMP_MS 1000
+#define NAP_MS 200
 #define HEAL_NS (5 * NS_PER_S)
 #define HEAL_BUDGET 128 /* looks at /proc a time: a third of a millisecond */
 #define TELL_NS (60 * NS_PER_S)
@@ -38,6 +39,7 @@ struct live {
 	unsigned long long cells_seen;
 	edr_u64 next_heal_ns, next_tell_ns, next_reopen_ns;
 	edr_u64 away_from_ns; /* the source is away: told as blind up to here */
+	edr_u64 stream_ns; /* time of the last record: what we make ourselves must not run ahead of it */
 };
 
 static edr_u64 boot_now(void)
@@ -133,7 +135,7 @@ static void scan(struct live *l)
 	int n;
 
 	l->scanned = true;
-	n = proc_scan("/proc", boot_now(), take, l);
+	n = proc_scan("/proc", l->stream_ns, take, l);
 	if (n < 0)
 		log_warn("run", "cannot read /proc (%s): processes that run already have no names",
 			 strerror(-n));
@@ -146,6 +148,8 @@ static void take(void *ctx, const struct edr_hdr *rec)
 {
 	struct live *l = ctx;
 
+	if (rec->time_ns > l->stream_ns)
+		l->stream_ns = rec->time_ns;
 	/* The host and the clock come first, then who is there, then what happens. */
 	if (!l->scanned && rec->type != EDR_HOST && rec->type != EDR_CLOCK)
 		scan(l);
@@ -166,7 +170,7 @@ static int open_source(struct live *l, char *err, size_t err_size)
 static void tell_away(struct live *l, edr_u64 now_ns)
 {
 	static const char reason[] = "the source failed and is opened again";
-	const struct edr_blind blind = { .hdr = { .time_ns = now_ns },
+	const struct edr_blind blind = { .hdr = { .time_ns = l->stream_ns },
 					 .from_ns = l->away_from_ns,
 					 .to_ns = now_ns };
 	struct buf scratch = { 0 };
@@ -193,7 +197,7 @@ static void lose_source(struct live *l, int error)
 
 static void regain_source(struct live *l)
 {
-	const struct timespec nap = { .tv_nsec = PUMP_MS * 1000000l };
+	const struct timespec nap = { .tv_nsec = NAP_MS * 1000000l };
 	edr_u64 now_ns = boot_now();
 	char err[CLI_ERR_MAX];
 
@@ -254,7 +258,7 @@ static void tend(struct live *l)
 	if (l->source && current_conf(l)->self_test)
 		selftest_turn(&l->selftest, now_ns);
 	if (now_ns >= l->next_heal_ns) {
-		proc_heal(l->engine.table, "/proc", now_ns, HEAL_BUDGET, take, l);
+		proc_heal(l->engine.table, "/proc", l->stream_ns, HEAL_BUDGET, take, l);
 		l->next_heal_ns = now_ns + HEAL_NS;
 	}
 	if (now_ns >= l->next_tell_ns) {
@@ -270,7 +274,8 @@ static void turn(struct live *l)
 	if (!l->source) {
 		regain_source(l);
 	} else {
-		n = l->cfg->source->pump(l->source, PUMP_MS, take, l);
+		/* The first time only for the host and the clock: the processes that run are wanted soon. */
+		n = l->cfg->source->pump(l->source, l->scanned ? PUMP_MS : 0, take, l);
 		if (n < 0 && n != -EINTR)
 			lose_source(l, n);
 		else if (!l->scanned)

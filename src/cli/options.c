@@ -162,15 +162,14 @@ static int unknown_option(const struct table *t, char **argv, char *err, size_t 
 {
 	const char *arg = argv[optind - 1];
 	const char *nearest = NULL;
-	char word[64], letter[2] = { (char)optopt, '\0' };
+	char word[64], letter[3] = { '-', (char)optopt, '\0' };
 	size_t len;
 
 	if (strncmp(arg, "--", 2) != 0) {
 		/* A long option with one dash is a common slip. */
 		if (arg[0] == '-' && strlen(arg) > 2)
 			nearest = conf_nearest(arg + 1, t->names, t->n);
-		return complain(err, err_size, nearest ? "unknown option" : "unknown option -",
-				nearest ? arg : letter, nearest);
+		return complain(err, err_size, "unknown option", nearest ? arg : letter, nearest);
 	}
 	len = strcspn(arg + 2, "=");
 	snprintf(word, sizeof(word), "%.*s", (int)(len < 60 ? len : 60), arg + 2);

@@ -67,6 +67,8 @@ static int spawn(pid_t *child)
 
 void selftest_see(struct selftest *t, const struct edr_hdr *rec)
 {
+	if (rec->time_ns > t->stream_ns)
+		t->stream_ns = rec->time_ns;
 	/* A pid that was used before us cannot fool it: that record is older than the test. */
 	if (t->waiting && rec->type == EDR_EXEC && rec->tgid == (edr_u32)t->child &&
 	    rec->time_ns >= t->sent_ns)
@@ -74,10 +76,10 @@ void selftest_see(struct selftest *t, const struct edr_hdr *rec)
 }
 
 /* Up to then nothing can have been seen since the last time that this was told. */
-static void tell_blind(struct selftest *t, edr_u64 now_ns, edr_u64 until_ns)
+static void tell_blind(struct selftest *t, edr_u64 until_ns)
 {
 	static const char reason[] = "self-test: the exec of our own child was not seen";
-	const struct edr_blind blind = { .hdr = { .time_ns = now_ns },
+	const struct edr_blind blind = { .hdr = { .time_ns = t->stream_ns },
 					 .from_ns = t->blind_from_ns,
 					 .to_ns = until_ns };
 	const struct edr_hdr *rec;
@@ -114,13 +116,13 @@ static void start(struct selftest *t, edr_u64 now_ns)
 	t->sent_ns = now_ns;
 }
 
-static void pass(struct selftest *t, edr_u64 now_ns)
+static void pass(struct selftest *t)
 {
 	t->waiting = false;
 	if (!t->blind)
 		return;
 	t->blind = false;
-	tell_blind(t, now_ns, t->sent_ns);
+	tell_blind(t, t->sent_ns);
 	log_info("selftest", "the source sees again, after %.1f s",
 		 (double)(t->sent_ns - t->blind_since_ns) / 1e9);
 }
@@ -135,7 +137,7 @@ static void miss(struct selftest *t, edr_u64 now_ns)
 			  "blind: the exec of our own child was not seen within a second; the "
 			  "report says so until one is seen");
 	}
-	tell_blind(t, now_ns, now_ns);
+	tell_blind(t, now_ns);
 	t->next_ns = now_ns + RETRY_NS;
 }
 
@@ -144,7 +146,7 @@ void selftest_turn(struct selftest *t, edr_u64 now_ns)
 	if (t->unreaped && waitpid(t->unreaped, NULL, WNOHANG) != 0)
 		t->unreaped = 0;
 	if (t->waiting && t->seen)
-		pass(t, now_ns);
+		pass(t);
 	else if (t->waiting && now_ns >= t->sent_ns + PATIENCE_NS)
 		miss(t, now_ns);
 	if (t->blind && now_ns >= t->next_ns)

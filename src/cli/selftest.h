@@ -32,6 +32,7 @@ struct selftest {
 	edr_u64 blind_since_ns;
 	edr_u64 blind_from_ns; /* blind seconds are told up to here */
 	edr_u64 next_ns;       /* while blind: when to try again */
+	edr_u64 stream_ns;     /* time of the last record: ours must not run ahead of it */
 	struct buf scratch;
 };
 

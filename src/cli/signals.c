@@ -10,20 +10,19 @@ static void handle(int signal)
 {
 	if (signal == SIGHUP)
 		reload = 1;
-	else if (signal != SIGCHLD)
+	else
 		stop = 1;
 }
 
 void signals_install(void)
 {
-	static const int handled[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+	static const int handled[] = { SIGTERM, SIGINT, SIGHUP };
 	struct sigaction action = { .sa_handler = handle };
 	sigset_t unblock;
 
 	/* Whoever started us may have blocked or ignored them; nohup(1)'s SIGHUP included, which here means reload. */
 	sigemptyset(&unblock);
 	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++) {
-		action.sa_flags = handled[i] == SIGCHLD ? SA_NOCLDSTOP : 0;
 		sigaction(handled[i], &action, NULL);
 		sigaddset(&unblock, handled[i]);
 	}

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* SIGTERM, SIGINT: stop. SIGHUP: reload. SIGPIPE, SIGXFSZ: ignored, so that a write fails instead. SIGCHLD: wakes. */
+/* SIGTERM, SIGINT: stop. SIGHUP: reload. SIGPIPE, SIGXFSZ: ignored, so that a write fails instead. */
 void signals_install(void);
 bool signals_stop(void);	/* once true, it stays so */
 bool signals_take_reload(void); /* true once a SIGHUP (or several) */

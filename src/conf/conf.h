@@ -49,7 +49,8 @@ struct conf {
 	unsigned max_processes, max_executables, max_command_lines, max_connections;
 	/* [ADVANCED] */
 	unsigned max_events_buffer, max_events_age /* s */, max_summary_lines;
-	bool include_raw_events, include_security_findings, verbose_debug_logging, enable_syscall_tracing, list_threads;
+	bool include_raw_events, include_security_findings, verbose_debug_logging,
+		enable_syscall_tracing, list_threads;
 	struct conf_list syscalls_to_trace;
 };
 
@@ -67,8 +68,8 @@ int conf_load_file(struct conf_set *s, const char *path, char *err, size_t err_s
 /* The search order of the original when no file is named; *found is the path or NULL (the caller frees it). */
 int conf_load_default_file(struct conf_set *s, char **found, char *err, size_t err_size);
 int conf_load_env(struct conf_set *s, char *const *environ_, char *err, size_t err_size);
-int conf_set_option(struct conf_set *s, const char *section, const char *key, const char *value, const char *option, char *err,
-		    size_t err_size);
+int conf_set_option(struct conf_set *s, const char *section, const char *key, const char *value,
+		    const char *option, char *err, size_t err_size);
 const struct conf *conf_get(const struct conf_set *s);
 
 /* A key that has an option of its own; every key can also be given as --set SECTION.KEY=VALUE. */
@@ -79,12 +80,15 @@ struct conf_option {
 	const char *implied;
 };
 /* The i-th key, in the order of the table; false behind the last. option->name is NULL when it has none. */
-bool conf_key(size_t i, const char **section, const char **key, struct conf_option *option, const char **help);
+bool conf_key(size_t i, const char **section, const char **key, struct conf_option *option,
+	      const char **help);
 
 /* What differs between two that only a restart can change (source, hooks, rings, ...): names into out, 0 when nothing. */
-size_t conf_needs_restart(const struct conf_set *a, const struct conf_set *b, const char **out, size_t max);
+size_t conf_needs_restart(const struct conf_set *a, const struct conf_set *b, const char **out,
+			  size_t max);
 
-void conf_print(const struct conf_set *s, FILE *out);	   /* show-config: value, and where it came from */
+void conf_print(const struct conf_set *s,
+		FILE *out); /* show-config: value, and where it came from */
 void conf_print_json(const struct conf_set *s, FILE *out); /* the same as one JSON object */
 void conf_print_sample(FILE *out);			   /* linux-edr.conf */
 void conf_print_roff(FILE *out);			   /* the man page's table */

@@ -58,9 +58,9 @@ static int assign_choice(char **out, const struct conf_key *key, const char *tex
 			return *out ? 0 : -ENOMEM;
 		}
 	}
-	buf_adds(why, "must be one of");
+	buf_adds(why, "must be ");
 	for (size_t i = 0; i < n; i++)
-		buf_addf(why, " %s", key->choices[i]);
+		buf_addf(why, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " or ", key->choices[i]);
 	nearest = conf_nearest(text, key->choices, n);
 	if (nearest)
 		buf_addf(why, "; did you mean %s?", nearest);

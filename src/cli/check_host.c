@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/check.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/bpf.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cli/caps.h"
+#include "util/buf.h"
+#include "util/text.h"
+
+void check_add(struct check *c, const char *name, enum check_state state, const char *what,
+	       const char *mend)
+{
+	struct check_item *item;
+
+	if (c->n == CHECK_MAX_ITEMS)
+		return;
+	item = &c->items[c->n++];
+	item->name = name;
+	item->state = state;
+	snprintf(item->what, sizeof(item->what), "%s", what);
+	snprintf(item->mend, sizeof(item->mend), "%s", mend);
+}
+
+/* The first line of a small file, without its newline; false when it cannot be read. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	bool got = f && fgets(line, (int)size, f);
+
+	if (f)
+		fclose(f);
+	if (got)
+		line[strcspn(line, "\n")] = '\0';
+	return got;
+}
+
+static void check_caps(struct check *c)
+{
+	unsigned long long set = 0;
+	struct buf how = { 0 };
+	char what[160];
+	bool said = false; /* once is enough */
+
+	if (caps_effective(&set) != 0) {
+		check_add(c, "capabilities", CHECK_NOTE, "/proc/self/status cannot be read",
+			  "mount /proc");
+		return;
+	}
+	caps_how_to_give(&how);
+	for (size_t i = 0; i < cap_n_needs; i++) {
+		const struct cap_need *need = &cap_needs[i];
+		bool has = caps_has(set, need);
+
+		snprintf(what, sizeof(what), "%s", need->why);
+		check_add(c, need->name,
+			  has		   ? CHECK_OK
+			  : need->required ? CHECK_NO_PERMISSION
+					   : CHECK_GAP,
+			  what, has || said || !how.data ? "" : how.data);
+		said |= !has;
+	}
+	buf_free(&how);
+}
+
+static void check_btf(struct check *c)
+{
+	/* libbpf looks in more places than /sys/kernel/btf: ask it, not stat(). */
+	struct btf *btf = btf__load_vmlinux_btf();
+	int err = btf ? 0 : errno;
+
+	if (btf)
+		check_add(c, "BTF", CHECK_OK, "the kernel describes its types", "");
+	else
+		check_add(
+			c, "BTF",
+			err == EPERM || err == EACCES ? CHECK_NO_PERMISSION : CHECK_MISSING,
+			"the kernel does not describe its types, so the BPF programs cannot be "
+			"fitted to it",
+			"use a kernel with CONFIG_DEBUG_INFO_BTF=y (all large distributions' are)");
+	btf__free(btf);
+}
+
+/* Where a file system of that type is mounted; "" when nowhere. */
+static void find_mount(const char *type, char *where, size_t size)
+{
+	FILE *f = setmntent("/proc/self/mounts", "r");
+	struct mntent ent, *m;
+	char buffer[4096];
+
+	where[0] = '\0';
+	while (f && !where[0] && (m = getmntent_r(f, &ent, buffer, sizeof(buffer))))
+		if (strcmp(m->mnt_type, type) == 0)
+			snprintf(where, size, "%s", m->mnt_dir);
+	if (f)
+		endmntent(f);
+}
+
+static void check_tracefs(struct check *c)
+{
+	const char *mend = "mount -t tracefs nodev /sys/kernel/tracing";
+	char where[300], what[360], events[320];
+
+	find_mount("tracefs", where, sizeof(where));
+	if (!where[0]) {
+		check_add(c, "tracefs", c->source.lean ? CHECK_NOTE : CHECK_GAP,
+			  c->source.lean ? "not mounted; the lean hooks do not need it"
+					 : "not mounted: system call tracepoints cannot be used",
+			  mend);
+		return;
+	}
+	snprintf(what, sizeof(what), "mounted on %s", where);
+	snprintf(events, sizeof(events), "%s/events/syscalls", where);
+	if (access(events, F_OK) == 0 || c->source.lean) {
+		check_add(c, "tracefs", CHECK_OK, what, "");
+	} else if (errno == EACCES) {
+		check_add(c, "tracefs", CHECK_NO_PERMISSION, "mounted, and not open to this user",
+			  "run as root");
+	} else {
+		check_add(c, "tracefs", CHECK_GAP,
+			  "mounted, and without system call events: the kernel was built without "
+			  "them, or "
+			  "locked down",
+			  "use a kernel with CONFIG_FTRACE_SYSCALLS=y");
+	}
+}
+
+static void check_lockdown(struct check *c)
+{
+	char line[128] = "", what[200];
+
+	if (!read_line("/sys/kernel/security/lockdown", line, sizeof(line))) {
+		check_add(c, "lockdown", CHECK_OK, "not in force, as far as can be seen", "");
+		return;
+	}
+	snprintf(what, sizeof(what), "%s", line);
+	if (strstr(line, "[confidentiality]"))
+		check_add(c, "lockdown", CHECK_MISSING,
+			  "confidentiality: BPF programs may not read the kernel's memory",
+			  "boot with lockdown=integrity, or without the parameter lockdown");
+	else
+		check_add(c, "lockdown", CHECK_OK, what, "");
+}
+
+static void check_unprivileged(struct check *c)
+{
+	char line[32] = "";
+
+	if (!read_line("/proc/sys/kernel/unprivileged_bpf_disabled", line, sizeof(line)))
+		return;
+	if (strcmp(line, "0") == 0)
+		check_add(c, "unprivileged BPF", CHECK_NOTE,
+			  "every user of this host may load BPF programs; this program does not "
+			  "need that",
+			  "sysctl kernel.unprivileged_bpf_disabled=1");
+	else
+		check_add(c, "unprivileged BPF", CHECK_OK, "only with capabilities", "");
+}
+
+/* 0 or -errno. Without libbpf, which would raise the limit first. */
+static int make_map(void)
+{
+	union bpf_attr attr;
+	long fd;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.map_type = BPF_MAP_TYPE_ARRAY;
+	attr.key_size = 4;
+	attr.value_size = 4096;
+	attr.max_entries = 16;
+	fd = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	if (fd < 0)
+		return -errno;
+	close((int)fd);
+	return 0;
+}
+
+/* Kernels before 5.11 charge maps to RLIMIT_MEMLOCK. Does this one? With a limit of 0 it shows. */
+static void check_memlock(struct check *c)
+{
+	const struct cap_need resource = { .bit = 24 /* CAP_SYS_RESOURCE */ };
+	struct rlimit kept, none;
+	unsigned long long set = 0;
+	int err;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &kept) != 0 || make_map() == -EPERM) {
+		check_add(c, "RLIMIT_MEMLOCK", CHECK_NO_PERMISSION,
+			  "a BPF map cannot be made by this user", "run as root");
+		return;
+	}
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = kept.rlim_max };
+	setrlimit(RLIMIT_MEMLOCK, &none);
+	err = make_map();
+	setrlimit(RLIMIT_MEMLOCK, &kept);
+	caps_effective(&set);
+	if (err == 0)
+		check_add(c, "RLIMIT_MEMLOCK", CHECK_OK, "does not limit BPF on this kernel", "");
+	else if (kept.rlim_cur == RLIM_INFINITY || caps_has(set, &resource))
+		check_add(c, "RLIMIT_MEMLOCK", CHECK_OK,
+			  "limits BPF on this kernel, and can be raised", "");
+	else
+		check_add(c, "RLIMIT_MEMLOCK", CHECK_MISSING,
+			  "limits BPF on this kernel, and is too low to load the programs",
+			  "ulimit -l unlimited, LimitMEMLOCK=infinity in the unit, or "
+			  "CAP_SYS_RESOURCE");
+}
+
+static void check_cgroup2(struct check *c)
+{
+	char where[300], what[360];
+
+	find_mount("cgroup2", where, sizeof(where));
+	snprintf(what, sizeof(what), "mounted on %s", where);
+	if (where[0])
+		check_add(c, "cgroup v2", CHECK_OK, what, "");
+	else
+		check_add(c, "cgroup v2", CHECK_GAP,
+			  c->source.lean ? "not mounted: connects are not seen"
+					 : "not mounted: connects of 32-bit programs and by "
+					   "io_uring are not seen",
+			  "mount -t cgroup2 none /sys/fs/cgroup (or .../unified beside a v1 tree)");
+}
+
+/* Nothing is made: when the directory is not there, its parent tells. */
+static void check_reports_dir(struct check *c)
+{
+	const char *dir = c->conf->reports_dir;
+	struct buf what = { 0 };
+	char *copy = strdup(dir);
+	struct stat st;
+	const char *mend = "";
+	enum check_state state = CHECK_MISSING;
+
+	text_term(&what, dir, strlen(dir));
+	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		buf_adds(&what, " is no directory");
+		mend = "give another with --reports-dir";
+	} else if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0) {
+		buf_adds(&what, " can be written");
+		state = CHECK_OK;
+	} else if (errno == ENOENT && copy &&
+		   faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) == 0) {
+		buf_adds(&what, " can be made");
+		state = CHECK_OK;
+	} else {
+		buf_addf(&what, " cannot be written: %s", strerror(errno));
+		mend = "give another with --reports-dir, or change who may write there";
+		state = errno == EACCES ? CHECK_NO_PERMISSION : CHECK_MISSING;
+	}
+	check_add(c, "reports_dir", state, what.data ? what.data : "", mend);
+	buf_free(&what);
+	free(copy);
+}
+
+void check_host(struct check *c)
+{
+	check_caps(c);
+	check_btf(c);
+	check_lockdown(c);
+	check_tracefs(c);
+	check_cgroup2(c);
+	check_memlock(c);
+	check_unprivileged(c);
+	check_reports_dir(c);
+}
