@@ -59,14 +59,14 @@ START_TEST(test_hash)
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		dup2(pipes[1], STDOUT_FILENO);
-		execl("/proc/self/exe", "test_util", "--print-hash", (char *)NULL);
+		execl(program_invocation_name, "test_util", "--print-hash", (char *)NULL);
 		_exit(127);
 	}
+	close(pipes[1]);
 	ck_assert_int_eq(read(pipes[0], &theirs, sizeof(theirs)), sizeof(theirs));
 	waitpid(pid, NULL, 0);
 	ck_assert(theirs != util_hash("abc", 3));
 	close(pipes[0]);
-	close(pipes[1]);
 }
 END_TEST
 
