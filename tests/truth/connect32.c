@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A 32-bit process that connects, without a C library: its calls are not seen by the tracepoints of 64-bit ones.
+ *
+ *	connect32 PORT    UDP, to 127.0.0.1:PORT by socketcall(2), then to 127.0.0.2:PORT by connect(2)
+ *
+ * Exit code: 0; 1 when it could not get a socket; 2 or 3 when the first or the second connect failed.
+ */
+#include "nolibc.h"
+
+#define NR_SOCKETCALL 102
+#define NR_CONNECT 362 /* since Linux 4.3 */
+#define CALL_SOCKET 1
+#define CALL_CONNECT 3
+
+struct address {
+	unsigned short family;
+	unsigned char port[2];
+	unsigned char ip[4];
+	unsigned char pad[8];
+};
+
+static int start_c(long argc, char **argv, char **envp)
+{
+	struct address to = { .family = 2, .ip = { 127, 0, 0, 1 } };
+	long socket_args[3] = { 2, 2, 0 }; /* AF_INET, SOCK_DGRAM */
+	long connect_args[3] = { 0, (long)&to, sizeof(to) };
+	unsigned port = 0;
+	const char *digit;
+	long fd;
+
+	(void)envp;
+	for (digit = argc > 1 ? argv[1] : ""; *digit; digit++)
+		port = port * 10 + (unsigned)(*digit - '0');
+	to.port[0] = (unsigned char)(port >> 8);
+	to.port[1] = (unsigned char)port;
+
+	fd = sys_call(NR_SOCKETCALL, CALL_SOCKET, (long)socket_args, 0);
+	if (fd < 0)
+		return 1;
+	connect_args[0] = fd;
+	if (sys_call(NR_SOCKETCALL, CALL_CONNECT, (long)connect_args, 0))
+		return 2;
+	to.ip[3] = 2;
+	if (sys_call(NR_CONNECT, fd, (long)&to, sizeof(to)))
+		return 3;
+	return 0;
+}
