@@ -433,7 +433,7 @@ static void put_timestamp(struct json *j, edr_s64 unix_ns)
 		ns += 1000000000;
 		sec--;
 	}
-	sec += 719468ll * 86400; /* from 0000-03-01: positive from here on */
+	sec += 719468LL * 86400; /* from 0000-03-01: positive from here on */
 	days = (edr_u64)sec / 86400;
 	second = (unsigned)((edr_u64)sec % 86400);
 	day_of_era = (unsigned)(days % 146097);

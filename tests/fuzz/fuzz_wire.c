@@ -51,7 +51,7 @@ static void fuzz_json(const struct edr_hdr *rec, const struct wire_process *proc
 	struct buf out = { 0 };
 	json_object *parsed;
 
-	wire_json(&out, rec, 1740787200000000000ll, proc);
+	wire_json(&out, rec, 1740787200000000000LL, proc);
 	parsed = json_tokener_parse(out.data);
 	require(json_object_is_type(parsed, json_type_object));
 	json_object_put(parsed);

@@ -427,7 +427,7 @@ START_TEST(test_timestamp)
 
 	wire_build_begin(&b, &record, EDR_CLOCK, &c);
 	rec = (struct edr_hdr *)wire_build_end(&b);
-	for (i = 0, ns = 1ull << 63; i < 20012; i++, ns += step) {
+	for (i = 0, ns = 1ULL << 63; i < 20012; i++, ns += step) {
 		const edr_s64 sns = (edr_s64)(i == 20011 ? INT64_MAX : (edr_s64)ns);
 		time_t sec = sns / 1000000000 - (sns % 1000000000 < 0);
 		size_t n;

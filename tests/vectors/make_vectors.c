@@ -45,7 +45,7 @@ static void make_exec(struct wire_build *b, struct buf *out)
 	struct edr_exec e = {
 		HEADER(1234567890123, EDR_F_TRUNCATED | 0x80000000),
 		.parent_start_ns = 3999999999,
-		.cgroup_id = 18446744073709551615ull,
+		.cgroup_id = 18446744073709551615ULL,
 		.exe_ino = 9007199254740993,
 		.exe_dev = 8u << 20 | 1,
 		.exec_flags = EDR_EXEC_SETUID | EDR_EXEC_SCRIPT | 0x8000,
@@ -250,9 +250,9 @@ static void make_syscall(struct wire_build *b, struct buf *out)
 {
 	struct edr_syscall e = {
 		HEADER(1234567890123, 0),
-		.result = -9223372036854775807ll - 1,
+		.result = -9223372036854775807LL - 1,
 		.duration_ns = 1500,
-		.args = { 0, 0x7ffc0000dead, 18446744073709551615ull, 0x10, 5, 6 },
+		.args = { 0, 0x7ffc0000dead, 18446744073709551615ULL, 0x10, 5, 6 },
 		.nr = 59,
 		.nargs = 4,
 		.uid = 0,
@@ -328,7 +328,7 @@ static void make_clock(struct wire_build *b, struct buf *out)
 static void make_clock_before_1970(struct wire_build *b, struct buf *out)
 {
 	struct edr_clock e = { /* 1970-01-01 minus 1 ns, once the offset is added */
-			       .hdr = { .time_ns = 0 - 1740787200000000001ull },
+			       .hdr = { .time_ns = 0 - 1740787200000000001ULL },
 			       .wall_offset_ns = -1,
 			       .why = 9
 	};
@@ -340,7 +340,7 @@ static void make_loss(struct wire_build *b, struct buf *out)
 {
 	struct edr_loss e = {
 		.hdr = { .time_ns = 1234567890123 },
-		.produced = 18446744073709551615ull,
+		.produced = 18446744073709551615ULL,
 		.filtered = 1,
 		.dropped = 2,
 		.truncated = 3,

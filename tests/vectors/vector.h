@@ -16,7 +16,7 @@
 #define VECTOR_FOLDER "tests/vectors"
 
 /* 2025-03-01T00:00:00Z at boot */
-#define VECTOR_WALL_OFFSET_NS 1740787200000000000ll
+#define VECTOR_WALL_OFFSET_NS 1740787200000000000LL
 
 /* A variant whose name ends so is printed without a process. */
 #define VECTOR_NOPROC "-noproc"
@@ -73,6 +73,7 @@ static inline void *vector_load(const char *name, const char *suffix, size_t *le
 	long size;
 	FILE *f;
 
+	*len = 0;
 	snprintf(path, sizeof(path), VECTOR_FOLDER "/%s%s", name, suffix);
 	f = fopen(path, "rb");
 	if (!f)
