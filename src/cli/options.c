@@ -166,7 +166,9 @@ static int unknown_option(const struct table *t, char **argv, char *err, size_t 
 	size_t len;
 
 	if (strncmp(arg, "--", 2) != 0) {
-		/* A long option with one dash is a common slip. */
+		/* Amid a bundle of letters, optind is still at it. A long option with one dash is a common slip. */
+		if (argv[optind] && argv[optind][0] == '-' && strchr(argv[optind], optopt))
+			arg = argv[optind];
 		if (arg[0] == '-' && strlen(arg) > 2)
 			nearest = conf_nearest(arg + 1, t->names, t->n);
 		return complain(err, err_size, "unknown option", nearest ? arg : letter, nearest);
