@@ -20,16 +20,15 @@ static void print_commands(void)
 static void print_options(void)
 {
 	puts("\n"
-	     "  -c, --config FILE     configuration; /dev/null: none  -i, --interval MINUTES\n"
-	     "  -o, --output FILE     append each event as JSON       --stdout  print them\n"
-	     "  -d, --debug           print each event for people     --record FILE  capture\n"
-	     "      --reports-dir DIR where reports go                --hooks default|lean\n"
-	     "      --source auto|bpf|ftrace|replay                   --fallback-ftrace\n"
+	     "  -c, --config FILE      configuration file     -i, --interval MINUTES of a cell\n"
+	     "  -o, --output FILE      append events as JSON      --stdout    print them\n"
+	     "  -d, --debug            print events for people    --record FILE  for replay\n"
+	     "      --reports-dir DIR  where reports go           --hooks default|lean\n"
+	     "      --source auto|bpf|ftrace|replay               --fallback-ftrace\n"
 	     "      --set SECTION.KEY=VALUE  any key of linux-edr.conf, see show-config\n"
-	     "      --json  (check, show-config, version)   --sample  (show-config)\n"
+	     "      --json  (check, show-config, version)         --sample  (show-config)\n"
 	     "\n"
-	     "`" CLI_NAME " help COMMAND` tells more; so do " CLI_NAME
-	     "(8) and linux-edr.conf(5).");
+	     "More: `" CLI_NAME " help COMMAND`, " CLI_NAME "(8), linux-edr.conf(5).");
 }
 
 static void print_conf_options(void)

@@ -181,17 +181,13 @@ static int unknown_option(const struct table *t, char **argv, char *err, size_t 
 	return complain(err, err_size, "unknown option", arg, conf_nearest(word, t->names, t->n));
 }
 
-static int missing_argument(const struct table *t, char **argv, char *err, size_t err_size)
+static int missing_argument(const struct table *t, char *err, size_t err_size)
 {
-	const char *name = "";
+	int key = key_of_letter(optopt), value = key < 0 ? optopt : KEY_BASE + key;
 
 	for (size_t i = 0; i < t->n; i++)
-		if (t->options[i].val == optopt)
-			name = t->options[i].name;
-	if (*name)
-		snprintf(err, err_size, "option --%s needs an argument", name);
-	else
-		snprintf(err, err_size, "option %.100s needs an argument", argv[optind - 1]);
+		if (t->options[i].val == value)
+			snprintf(err, err_size, "option --%s needs an argument", t->names[i]);
 	return -EINVAL;
 }
 
@@ -241,7 +237,7 @@ int options_parse(struct options *o, int argc, char **argv, unsigned accepts, ch
 		if (value == '?')
 			status = unknown_option(&t, argv, err, err_size);
 		else if (value == ':')
-			status = missing_argument(&t, argv, err, err_size);
+			status = missing_argument(&t, err, err_size);
 		else
 			status = take(o, value, err, err_size);
 	}

@@ -144,7 +144,7 @@ START_TEST(test_wrong)
 	refused("-x", "unknown option '-x'; --help lists them");
 	refused("--frobnicate", "--help lists them");
 	refused("--interval", "option --interval needs an argument");
-	refused("-c", "option -c needs an argument");
+	refused("-c", "option --config needs an argument");
 	refused("--set", "option --set needs an argument");
 	refused("--stdout=yes", "takes no argument");
 	refused("--set debug=true", "SECTION.KEY=VALUE");
