@@ -17,6 +17,12 @@
 #include "../vectors/vector.h"
 #include "wire/build.h"
 
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 32)
+#define STRERRORNAME
+#endif
+#endif
+
 static char **names;
 static int n_names;
 
@@ -397,7 +403,7 @@ START_TEST(test_names)
 }
 END_TEST
 
-#ifdef __GLIBC__
+#ifdef STRERRORNAME
 START_TEST(test_names_are_those_of_libc)
 {
 	int i;
@@ -487,7 +493,7 @@ int main(void)
 	tcase_add_test(tc, test_basename);
 	tcase_add_test(tc, test_sockaddr);
 	tcase_add_test(tc, test_names);
-#ifdef __GLIBC__
+#ifdef STRERRORNAME
 	tcase_add_test(tc, test_names_are_those_of_libc);
 #endif
 	tcase_add_test(tc, test_timestamp);
