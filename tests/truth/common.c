@@ -21,7 +21,7 @@
 
 /* What a clone asked for and still shows when the call itself was not seen. */
 #define FLAGS_IN_CHILD                                                                    \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_PARENT | \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | \
 	 CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |     \
 	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 

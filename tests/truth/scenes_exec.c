@@ -291,9 +291,12 @@ static void scene_chain(struct truth *t)
 
 		child_run(t, &c, exec_child, &first);
 		child_must_exit(&c, 0);
-		line_run(t, &first, &c);
+		line_fork(t, &c, t->pid, NULL);
+		line_exec(t, &first, c.pid, c.after, c.before);
 		line_exec(t, &second, c.pid, c.after, c.before);
 		line_exec(t, &third, c.pid, c.after, c.before);
+		line_exit(t, &c, "third", "third");
+		line_own(t, c.pid, c.after, c.before);
 	}
 }
 

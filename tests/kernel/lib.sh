@@ -1,0 +1,254 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+#
+# What the kernel tests share. Sourced by each of them:
+#	. "$(dirname "$0")/lib.sh"
+#
+# A test runs one agent at a time (agent_start ... agent_stop), in a temporary directory $T of its own; both are gone at
+# the end, whatever happens. Exit status: 0, 1 (a check failed; the agent's log is shown), 77 (not possible here).
+set -eu
+
+# Run by ctest, these are set; by hand, the build is beside the sources.
+root=$(cd "$(dirname "$0")/../.." && pwd)
+: "${EDR_BUILD_DIR:=$root/build}"
+: "${EDR_BINARY:=$EDR_BUILD_DIR/linux-edr-bpf}"
+TRUTH=$EDR_BUILD_DIR/truth
+TEST=$(basename "$0" .sh)
+AGENT=
+FAILED=0
+AT_EXIT=: # a command that a test wants to run at the end, before $T goes
+
+skip()
+{
+	echo "SKIPPED: $TEST: $*"
+	exit 77
+}
+
+# A failed check does not end the test: all are made, and told.
+fail()
+{
+	echo "FAILED: $*"
+	FAILED=1
+}
+
+die()
+{
+	fail "$*"
+	exit 1
+}
+
+at_exit()
+{
+	status=$?
+	set +e
+	trap - EXIT
+	[ -n "$AGENT" ] && agent_end_hard
+	$AT_EXIT
+	[ "$status" -eq 0 ] && status=$FAILED
+	if [ "$status" -ne 0 ] && [ "$status" -ne 77 ] && [ -s "$T/agent.log" ]; then
+		echo "--- the agent's log, its end"
+		tail -n 30 "$T/agent.log"
+	fi
+	rm -rf "$T"
+	exit "$status"
+}
+
+[ "$(id -u)" -eq 0 ] || skip "needs root"
+command -v jq >/dev/null 2>&1 || die "jq is missing: scripts/deps test"
+[ -x "$EDR_BINARY" ] || die "$EDR_BINARY is not built"
+[ -x "$TRUTH/noop" ] || die "$TRUTH/noop is not built"
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/edr-$TEST.XXXXXX")
+chmod 0711 "$T" # another user's process runs programs in here
+trap at_exit EXIT
+trap 'exit 1' INT TERM HUP
+REPORTS=$T/reports
+EVENTS=$T/events.jsonl
+: >"$T/empty.conf" # so that no configuration of this host is read
+
+# This host's kernel, asked through our own program: no BPF at all is a reason to skip, all else is not.
+need_bpf()
+{
+	status=0
+	"$EDR_BINARY" check -c "$T/empty.conf" >"$T/check" 2>&1 || status=$?
+	case $status in
+	0 | 1) ;;
+	69 | 77)
+		cat "$T/check"
+		skip "this kernel or container lets nobody load BPF programs" ;;
+	*) die "linux-edr-bpf check ended with $status" ;;
+	esac
+}
+
+need_bpf
+
+now_ms()
+{
+	date +%s%3N
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for()
+{
+	deadline=$(($(now_ms) + $1 * 1000))
+	shift
+	until "$@"; do
+		[ "$(now_ms)" -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+agent_alive()
+{
+	kill -0 "$AGENT" 2>/dev/null
+}
+
+# agent_launch [OPTION]...: starts it and comes back at once.
+agent_launch()
+{
+	"$EDR_BINARY" run -c "$T/empty.conf" -i 1 --reports-dir "$REPORTS" --output "$EVENTS" "$@" \
+		>>"$T/agent.out" 2>>"$T/agent.log" &
+	AGENT=$!
+}
+
+# agent_start [OPTION]...: comes back when it has shown the exec of a program of ours.
+agent_start()
+{
+	agent_launch "$@"
+	agent_sync || die "the agent has not come up: $*"
+}
+
+seen_since() # OFFSET WORD
+{
+	tail -c "+$1" "$EVENTS" 2>/dev/null | grep -qF -- "$2"
+}
+
+run_until_seen() # OFFSET WORD
+{
+	agent_alive || return 0
+	"$TRUTH/noop" "$2"
+	sleep 0.1
+	seen_since "$1" "$2"
+}
+
+# All that happened up to here is in $EVENTS afterwards. Two rings: one word goes through each.
+SYNCS=0
+agent_sync()
+{
+	SYNCS=$((SYNCS + 1))
+	offset=$(($(stat -c %s "$EVENTS" 2>/dev/null || echo 0) + 1))
+	wait_for 20 run_until_seen $offset "sync-$$-$SYNCS-" && agent_alive
+}
+
+# agent_stop [SIGNAL]: its exit status is in STATUS.
+agent_stop()
+{
+	STATUS=0
+	kill -"${1:-TERM}" "$AGENT"
+	wait "$AGENT" || STATUS=$?
+	AGENT=
+}
+
+agent_end_hard()
+{
+	kill -CONT "$AGENT" 2>/dev/null
+	kill -TERM "$AGENT" 2>/dev/null
+	wait_for 5 agent_gone || kill -KILL "$AGENT" 2>/dev/null
+	wait "$AGENT" 2>/dev/null
+	AGENT=
+}
+
+agent_gone()
+{
+	! kill -0 "$AGENT" 2>/dev/null
+}
+
+# CPU seconds that process has used.
+cpu_seconds()
+{
+	awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); print ($12 + $13) / hz }' "/proc/$1/stat"
+}
+
+# Fresh reports and events for another agent in the same test.
+fresh()
+{
+	rm -rf "$REPORTS" "$EVENTS"
+}
+
+assert_eq() # WHAT WANTED GOT
+{
+	if [ "$2" = "$3" ]; then
+		echo "ok: $1: $3"
+	else
+		fail "$1: $3, not $2"
+	fi
+}
+
+assert_le() # WHAT LIMIT GOT: numbers, fractions too
+{
+	if awk -v a="$3" -v b="$2" 'BEGIN { exit !(a != "" && a + 0 <= b + 0) }'; then
+		echo "ok: $1: $3 (at most $2)"
+	else
+		fail "$1: $3, more than $2"
+	fi
+}
+
+assert_ge() # WHAT LIMIT GOT
+{
+	if awk -v a="$3" -v b="$2" 'BEGIN { exit !(a != "" && a + 0 >= b + 0) }'; then
+		echo "ok: $1: $3 (at least $2)"
+	else
+		fail "$1: $3, less than $2"
+	fi
+}
+
+assert() # WHAT COMMAND...
+{
+	what=$1
+	shift
+	if "$@"; then
+		echo "ok: $what"
+	else
+		fail "$what"
+	fi
+}
+
+# ---- events ----
+
+# events_count FILTER: how many lines of --output the jq expression is true for.
+events_count()
+{
+	jq -n "reduce (inputs | select($1)) as \$e (0; . + 1)" "$EVENTS"
+}
+
+# ---- reports ----
+
+# Reports proper, and interim parts, which hold events but no sums.
+cells()
+{
+	find "$REPORTS/cells" -name '*.json' 2>/dev/null | sort
+}
+
+# cells_sum EXPRESSION: of all cells, in order.
+cells_sum()
+{
+	cells | xargs -r jq -n "[inputs | select(.interim | not) | ($1)] | add // 0"
+}
+
+# sum_of_type WHAT TYPE: delivered, produced, filtered, dropped, truncated of all cells.
+sum_of_type()
+{
+	cells_sum ".loss[\"$2\"].$1 // 0"
+}
+
+# Each file in the reports directory is whole JSON, or a lock.
+reports_parse()
+{
+	find "$REPORTS" -type f -name '*.json' >"$T/files"
+	while read -r file; do
+		jq -e 'type == "object"' "$file" >/dev/null 2>&1 || {
+			echo "does not parse: $file"
+			return 1
+		}
+	done <"$T/files"
+}
