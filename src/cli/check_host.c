@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/caps.h"
+#include "source/cgroup.h"
 #include "util/buf.h"
 #include "util/text.h"
 
@@ -219,17 +220,25 @@ static void check_memlock(struct check *c)
 static void check_cgroup2(struct check *c)
 {
 	char where[300], what[360];
+	int fd;
 
 	find_mount("cgroup2", where, sizeof(where));
-	snprintf(what, sizeof(what), "mounted on %s", where);
-	if (where[0])
+	if (where[0]) {
+		snprintf(what, sizeof(what), "mounted on %s", where);
 		check_add(c, "cgroup v2", CHECK_OK, what, "");
-	else
-		check_add(c, "cgroup v2", CHECK_GAP,
-			  c->source.lean ? "not mounted: connects are not seen"
-					 : "not mounted: connects of 32-bit programs and by "
-					   "io_uring are not seen",
-			  "mount -t cgroup2 none /sys/fs/cgroup (or .../unified beside a v1 tree)");
+		return;
+	}
+	/* The source makes itself a private mount when it may. */
+	fd = cgroup_open_root();
+	if (fd >= 0) {
+		close(fd);
+		check_add(c, "cgroup v2", CHECK_OK, "mounted nowhere; a private mount is used", "");
+		return;
+	}
+	check_add(c, "cgroup v2", CHECK_GAP,
+		  "not there: connects of 32-bit programs and by io_uring are not seen, with "
+		  "lean hooks none but TCP",
+		  "mount -t cgroup2 none /sys/fs/cgroup (or .../unified beside a v1 tree)");
 }
 
 /* Nothing is made: when the directory is not there, its parent tells. */

@@ -319,6 +319,8 @@ static int open_all(struct live *l, char *err, size_t err_size)
 	status = open_source(l, err, err_size);
 	if (status == -EPERM || status == -EACCES)
 		return EX_NOPERM;
+	if (status == -EINVAL)
+		return EX_CONFIG; /* filters or names that it cannot take */
 	return status == 0 ? 0 : EX_UNAVAILABLE;
 }
 

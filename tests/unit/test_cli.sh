@@ -132,7 +132,15 @@ fi
 rm -r home/.config
 "$program" show-config --sample | cmp - "$source/linux-edr.conf" ||
 	fail "linux-edr.conf is not what show-config --sample prints"
-"$program" show-config --roff | grep -qF "report_interval" || fail "--roff"
+sed '1,/show-config --roff/d; /^.SH SEE ALSO/,$d' "$source/packaging/man/linux-edr.conf.5" >table.roff
+"$program" show-config --roff | cmp - table.roff || fail "linux-edr.conf(5) has not the table of show-config --roff"
+for key in $("$program" show-config --json | jq -r '.[] | keys[]'); do
+	grep -qxF ".B $key" table.roff || fail "linux-edr.conf(5) does not name $key"
+done
+for option in $("$program" help run | grep -oE -e '--[a-z-]+' | sort -u); do
+	grep -qF -e "$(echo "$option" | sed 's/-/\\-/g')" "$source/packaging/man/linux-edr-bpf.8" ||
+		fail "linux-edr-bpf(8) does not name $option"
+done
 if [ -e /dev/full ]; then
 	got=0
 	"$program" show-config >/dev/full 2>/dev/null || got=$?
