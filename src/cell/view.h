@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a closed cell and an interim part hold, read-only, for the report room. The order of every list is fixed by
- * what is in it (by falling count, then by the bytes of the name, then by the number), so that the same events give
- * the same report whatever the seed of the hash tables was.
+ * What a closed cell and an interim part hold, read-only, for the report room. The order of every
+ * list is fixed by what is in it (by falling count, then by the bytes of the name, then by the
+ * number), so that the same events give the same report whatever the seed of the hash tables was.
  *
- * How the tables are bounded. Each has a largest number of rows and of bytes. The first three quarters of the rows to
- * come are kept whatever happens. The last quarter is for newcomers: when there is no room, the one that has been
- * there longest gives way, unless it was seen again since its last turn (then it has another turn; at most 16 are
- * passed over so). What gives way is added to the table's `other`, so that totals always add up. A flood of names
- * made up for the purpose therefore neither hides a later busy program nor the last newcomers, and shows in
- * other.rows. A row that came when something had given way before may be one that returns: its count is exact
- * from then on, and its `short_by` says how many events at most it lacks; 0 means exact. Any key that is not listed
- * has at most other.events events. The small lists within a row (users, parents, ...) hold the first 256 keys of
- * that row, and `other` the rest.
+ * How the tables are bounded. Each has a largest number of rows and of bytes. The first three
+ * quarters of the rows to come are kept whatever happens. The last quarter is for newcomers: when
+ * there is no room, the one that has been there longest gives way, unless it was seen again since
+ * its last turn (then it has another turn; at most 16 are passed over so). What gives way is added
+ * to the table's `other`, so that totals always add up. A flood of names made up for the purpose
+ * therefore neither hides a later busy program nor the last newcomers, and shows in other.rows. A
+ * row that came when something had given way before may be one that returns: its count is exact
+ * from then on, and its `short_by` says how many events at most it lacks; 0 means exact. Any key
+ * that is not listed has at most other.events events. The small lists within a row (users, parents,
+ * ...) hold the first 256 keys of that row, and `other` the rest.
  *
- * All of it is sums, so that the merge of two cells is the sum of their rows by key, of their others, and of the
- * short_by of one and the other.events of the other where a row is in one only.
+ * All of it is sums, so that the merge of two cells is the sum of their rows by key, of their
+ * others, and of the short_by of one and the other.events of the other where a row is in one only.
  *
- * Times are Unix nanoseconds. Spans are not NUL-terminated, may hold any byte, and live as long as the cell.
+ * Times are Unix nanoseconds. Spans are not NUL-terminated, may hold any byte, and live as long as
+ * the cell.
  */
 #ifndef EDR_CELL_VIEW_H
 #define EDR_CELL_VIEW_H
@@ -40,8 +42,11 @@ struct cell_step {
 	edr_s64 by_ns; /* negative: set back */
 };
 
-/* For each type that the kernel produces: counted.produced + pending_before = delivered + counted.dropped +
- * pending_after. Pending is what was under way between the kernel and us; negative when the kernel's count came late. */
+/*
+ * For each type that the kernel produces: counted.produced + pending_before = delivered +
+ * counted.dropped + pending_after. Pending is what was under way between the kernel and us;
+ * negative when the kernel's count came late.
+ */
 struct cell_type_counts {
 	edr_u64 delivered;
 	struct edr_counters counted; /* from the loss records of the window */
@@ -52,29 +57,35 @@ struct cell_type_counts {
 struct cell_totals {
 	edr_s64 window_start_ns, window_end_ns;
 	unsigned interval_min;
-	bool partial;	      /* closed before its window's end, or opened after its start */
-	edr_u64 windows_skipped; /* windows just before this one in which no record came at all: they have no cell */
+	bool partial; /* opened after its window's start, or closed before its end */
+	/* Windows just before this one in which no record came at all: they have no cell. */
+	edr_u64 windows_skipped;
 
-	edr_s64 watched_from_ns, watched_to_ns; /* the part of the window for which records came or would have come */
-	edr_u64 watched_ns;			/* its length by a clock that is never set */
-	edr_s64 first_ns, last_ns;		/* time of the first and the last event; 0 when there was none */
+	/* The part of the window for which records came, or would have come. */
+	edr_s64 watched_from_ns, watched_to_ns;
+	edr_u64 watched_ns;	   /* its length by a clock that is never set */
+	edr_s64 first_ns, last_ns; /* time of the first and the last event; 0 when there was none */
 
 	struct cell_type_counts type[EDR_TYPE_MAX]; /* by number; housekeeping has delivered only */
-	edr_u64 events;				    /* delivered, of all types but housekeeping */
-	edr_u64 late;	     /* of these: happened before this window, after that one's cell was closed */
-	edr_u64 ahead;	     /* of these: times so far ahead of the clock records that they were not believed */
-	edr_u64 blind_ns;    /* length of the union of the blind intervals */
-	edr_u64 blind_ns_before; /* blind time of earlier windows that was made known in this one */
-	bool blind_rounded;  /* there were too many intervals to list: neighbours were joined, blind_ns is too high */
+	edr_u64 events;				    /* delivered, all types but housekeeping */
+	/* Of these: that happened before this window, when another cell was open; */
+	edr_u64 late;
+	/* whose time is so far ahead of the clock records that it was not believed; */
+	edr_u64 ahead;
+	/* that came before the first clock record, or when there was no memory for a cell. */
+	edr_u64 unattributed;
+
+	edr_u64 blind_ns;	 /* length of the union of the blind intervals */
+	edr_u64 blind_ns_before; /* blind time of earlier windows, made known in this one */
+	bool blind_rounded; /* too many intervals: near ones were joined, blind_ns is too high */
 	edr_u64 clock_steps;
 
 	edr_u64 events_listed;	 /* raw events in this cell's own list */
 	edr_u64 events_in_parts; /* raw events in interim parts */
-	edr_u64 events_unlisted; /* raw events that were wanted, but for which there was no memory */
+	edr_u64 events_unlisted; /* raw events that found no memory */
 	unsigned parts;		 /* interim parts, numbered from 1 */
 
 	struct proc_stats processes; /* the process table at the close */
-	edr_u64 unattributed;	     /* events without memory for a row: only in type[] and other */
 	size_t bytes;		     /* memory of the cell */
 };
 
@@ -84,7 +95,8 @@ struct cell_count {
 	edr_s64 number;	       /* of uid, exit status, signal, errno */
 	edr_u64 count;
 };
-#define CELL_RESULT_UNKNOWN (-1) /* as a number among results: no result is known (null); 0 is success, else an errno */
+/* As a number among results: none is known (null). 0 is success, the rest are errnos. */
+#define CELL_RESULT_UNKNOWN (-1)
 
 struct cell_counts {
 	const struct cell_count *row;
@@ -94,16 +106,19 @@ struct cell_counts {
 
 /* What does not fit in a table. */
 struct cell_other {
-	edr_u64 rows;	/* how many times a row gave way or found no room: at least as many as distinct keys */
+	/*
+	 * Times that a row gave way or found no room: at least as many as there are distinct keys.
+	 */
+	edr_u64 rows;
 	edr_u64 events; /* sum of what was counted in them */
 };
 
 struct cell_command_line {
 	struct wire_span command; /* last part of the file name given */
-	struct wire_span argv;	  /* argv[0] on, NUL-separated: wire_next_arg(); at most 4096 bytes */
-	bool cut;		  /* argv is the beginning only: */
-	edr_u64 argv_bytes;	  /* bytes of the whole, NULs included */
-	edr_u64 hash;		  /* of what was delivered, when cut: tells two long ones apart */
+	struct wire_span argv; /* argv[0] on, NUL-separated: wire_next_arg(); at most 4096 bytes */
+	bool cut;	       /* argv is the beginning only: */
+	edr_u64 argv_bytes;    /* bytes of the whole, NULs included */
+	edr_u64 hash;	       /* of what was delivered, when cut: tells two long ones apart */
 	edr_u64 count;
 	edr_s64 first_ns, last_ns;
 	edr_u64 short_by;
@@ -124,10 +139,12 @@ struct cell_exe_counts {
 };
 
 struct cell_exe {
-	struct wire_span name; /* resolved path; for failed runs the file name as given; "" when not known */
+	/* Resolved path; for failed runs the file name as given; "" when not known. */
+	struct wire_span name;
 	struct cell_exe_counts counts;
 	edr_s64 first_ns, last_ns;
-	edr_u64 short_by; /* of the sum of counts without argv_bytes, contained, killed */
+	edr_u64 short_by;		 /* of all counts together but failed_runs */
+	edr_u64 failed_short_by;	 /* of failed_runs */
 	struct cell_counts errors;	 /* failed_runs by errno */
 	struct cell_counts tried_by;	 /* failed_runs by the exe of the caller */
 	struct cell_counts exit_status;	 /* exits - killed */
@@ -147,7 +164,8 @@ struct cell_command {
 	struct wire_span name; /* last part of the file name given to exec */
 	edr_u64 count;
 	edr_u64 short_by;
-	const struct cell_command_line *const *command_lines; /* rows of any executable run by that name */
+	const struct cell_command_line *const
+		*command_lines; /* rows of any executable run by that name */
 	size_t n_command_lines;
 };
 
@@ -184,7 +202,8 @@ struct cell_view {
 
 	const struct cell_exe *exes; /* by runs + failed_runs */
 	size_t n_exes;
-	struct cell_other exes_other;
+	struct cell_other exes_other;	/* of what ran */
+	struct cell_other failed_other; /* of names that an exec failed with */
 	struct cell_exe_counts exes_other_counts;
 
 	struct cell_other command_lines_other; /* of all executables */
@@ -209,7 +228,10 @@ struct cell_view {
 
 const struct cell_totals *cell_totals(const struct cell *cell);
 
-/* Sorts (the one costly step: call it in the report thread) and fills *v, which points into cell. 0 or -ENOMEM. */
+/*
+ * Sorts (the one costly step: call it in the report thread) and fills *v, which points into cell. 0
+ * or -ENOMEM.
+ */
 int cell_view_open(struct cell_view *v, const struct cell *cell);
 void cell_view_close(struct cell_view *v); /* safe on a zeroed one */
 

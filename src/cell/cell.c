@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cell/cell_private.h"
+
+/* What a row's key and itself take, on average; more only where others take less. */
+#define EXE_BYTES 512
+#define COMMAND_BYTES 256
+#define LINE_BYTES 512
+#define CONNECTION_BYTES 384
+#define SYSCALL_BYTES 320
+#define COUNT_BYTES 160
+
+#define SYSCALLS_PER_EXE 4
+#define COUNTS_PER_EXE 8
+#define COUNTS_PER_CONNECTION 4
+
+static void add_counts(struct cell_exe_counts *to, const struct cell_exe_counts *from)
+{
+	to->runs += from->runs;
+	to->failed_runs += from->failed_runs;
+	to->contained += from->contained;
+	to->forks += from->forks;
+	to->threads += from->threads;
+	to->exits += from->exits;
+	to->killed += from->killed;
+	to->connects += from->connects;
+	to->connect_ends += from->connect_ends;
+	to->syscalls += from->syscalls;
+	to->argv_bytes += from->argv_bytes;
+}
+
+static void exe_gone(struct cell *cell, struct row *gone)
+{
+	struct exe_row *row = (struct exe_row *)gone;
+
+	add_counts(&cell->exes_other, &row->counts);
+	counts_drop(cell, &row->owner);
+	lines_drop_all(cell, row);
+}
+
+static void failed_gone(struct cell *cell, struct row *gone)
+{
+	struct exe_row *row = (struct exe_row *)gone;
+
+	add_counts(&cell->failed_other, &row->counts);
+	counts_drop(cell, &row->owner);
+}
+
+static void connection_gone(struct cell *cell, struct row *gone)
+{
+	counts_drop(cell, &((struct connection_row *)gone)->owner);
+}
+
+static void syscall_gone(struct cell *cell, struct row *gone)
+{
+	counts_drop(cell, &((struct syscall_row *)gone)->owner);
+}
+
+struct cell *cell_new(const struct cell_config *cfg)
+{
+	const size_t exes = cfg->max_executables, lines = cfg->max_command_lines,
+		     connections = cfg->max_connections;
+	struct cell *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->cfg = *cfg;
+	table_init(&c->exes, sizeof(struct exe_row), exes, exes * EXE_BYTES, exe_gone);
+	table_init(&c->failed, sizeof(struct exe_row), exes, exes * EXE_BYTES, failed_gone);
+	table_init(&c->commands, sizeof(struct command_row), exes, exes * COMMAND_BYTES, NULL);
+	table_init(&c->lines, sizeof(struct line_row), lines, lines * LINE_BYTES, lines_gone);
+	table_init(&c->connections, sizeof(struct connection_row), connections,
+		   connections * CONNECTION_BYTES, connection_gone);
+	table_init(&c->syscalls, sizeof(struct syscall_row), exes * SYSCALLS_PER_EXE,
+		   exes * SYSCALLS_PER_EXE * SYSCALL_BYTES, syscall_gone);
+	c->counts.max_rows = exes * COUNTS_PER_EXE + connections * COUNTS_PER_CONNECTION;
+	c->counts.max_bytes = c->counts.max_rows * COUNT_BYTES;
+	return c;
+}
+
+static void free_counts(struct counts *cs)
+{
+	struct count *c = cs->index, *next;
+
+	HASH_CLEAR(hh, cs->index); /* the items keep their order */
+	for (; c; c = next) {
+		next = c->hh.next;
+		free(c);
+	}
+}
+
+void cell_free(struct cell *cell)
+{
+	if (!cell)
+		return;
+	table_free(&cell->exes);
+	table_free(&cell->failed);
+	table_free(&cell->commands);
+	table_free(&cell->lines);
+	table_free(&cell->connections);
+	table_free(&cell->syscalls);
+	free_counts(&cell->counts);
+	cell_events_free(cell->events);
+	host_free(&cell->host);
+	free(cell);
+}
+
+size_t cell_bytes(const struct cell *cell)
+{
+	return sizeof(*cell) + table_bytes(&cell->exes) + table_bytes(&cell->failed) +
+	       table_bytes(&cell->commands) + table_bytes(&cell->lines) +
+	       table_bytes(&cell->connections) + table_bytes(&cell->syscalls) + cell->counts.bytes +
+	       cell->host.text.len +
+	       (cell->events ? sizeof(*cell->events) + cell->events->text.len : 0);
+}
+
+const struct cell_totals *cell_totals(const struct cell *cell)
+{
+	return &cell->totals;
+}
+
+static void host_point(struct host *h, const size_t len[8])
+{
+	struct wire_span *const span[8] = {
+		&h->spans.hostname, &h->spans.machine_id, &h->spans.kernel, &h->spans.arch,
+		&h->spans.source,   &h->spans.hooks,	  &h->spans.agent,  &h->spans.degraded,
+	};
+	size_t at = 0, i;
+
+	for (i = 0; i < 8; i++) {
+		*span[i] = (struct wire_span){ h->text.data ? h->text.data + at : "", len[i] };
+		at += len[i];
+	}
+}
+
+void host_free(struct host *h)
+{
+	const size_t none[8] = { 0 };
+
+	buf_free(&h->text);
+	host_point(h, none);
+}
+
+/* On an error the host stays as it was. */
+static int host_set(struct host *h, const struct wire_span from[8])
+{
+	struct buf text = { 0 };
+	size_t len[8], i;
+
+	for (i = 0; i < 8; i++) {
+		buf_add(&text, from[i].data, from[i].len);
+		len[i] = from[i].len;
+	}
+	if (text.failed) {
+		buf_free(&text);
+		return -ENOMEM;
+	}
+	buf_free(&h->text);
+	h->text = text;
+	host_point(h, len);
+	return 0;
+}
+
+int host_copy(struct host *to, const struct host *from)
+{
+	const struct cell_host *s = &from->spans;
+	const struct wire_span all[8] = { s->hostname, s->machine_id, s->kernel, s->arch,
+					  s->source,   s->hooks,      s->agent,	 s->degraded };
+
+	return host_set(to, all);
+}
+
+void host_learn(struct host *h, const struct edr_host *r)
+{
+	const struct wire_span all[8] = {
+		wire_str(r, r->hostname), wire_str(r, r->machine_id), wire_str(r, r->kernel),
+		wire_str(r, r->arch),	  wire_str(r, r->source),     wire_str(r, r->hooks),
+		wire_str(r, r->agent),	  wire_str(r, r->degraded),
+	};
+
+	host_set(h, all);
+}
+
+struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *sinks)
+{
+	struct cells *c = calloc(1, sizeof(*c));
+	size_t i;
+
+	if (!c)
+		return NULL;
+	cells_reconfigure(c, cfg);
+	c->sinks = *sinks;
+	host_free(&c->host);
+	for (i = 0; i < wire_n_events; i++) {
+		c->is_event[wire_events[i].type] = strcmp(wire_events[i].group, "always") != 0;
+		c->of_kernel[wire_events[i].type] = wire_events[i].ring != EDR_RING_NONE;
+	}
+	return c;
+}
+
+void cells_free(struct cells *c)
+{
+	if (!c)
+		return;
+	cell_free(c->open);
+	host_free(&c->host);
+	free(c);
+}
+
+void cells_close_partial(struct cells *c, const struct proc_table *table)
+{
+	if (c->open)
+		windows_close(c, c->now_boot_ns, table);
+}
+
+void cells_reconfigure(struct cells *c, const struct cell_config *cfg)
+{
+	c->cfg = *cfg;
+	if (c->cfg.interval_min == 0)
+		c->cfg.interval_min = 1;
+}
+
+edr_s64 cells_wall_offset(const struct cells *c)
+{
+	return c->offset_ns;
+}

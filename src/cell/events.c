@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The list of raw events. A full one becomes an interim part at once; what is left goes with the
+ * cell.
+ */
+#include <stdlib.h>
+
+#include "cell/cell_private.h"
+
+static void flush(struct cells *c, const char *why)
+{
+	struct cell *cell = c->open;
+	struct cell_events *part = cell->events;
+
+	cell->events = NULL;
+	if (!c->sinks.on_interim) {
+		cell->totals.events_unlisted += part->n;
+		cell_events_free(part);
+		return;
+	}
+	cell->totals.events_in_parts += part->n;
+	part->part = ++cell->totals.parts;
+	part->why = why;
+	host_copy(&part->host, &c->host);
+	c->sinks.on_interim(c->sinks.ctx, part);
+}
+
+static struct cell_events *begin(struct cells *c, edr_u64 boot_ns)
+{
+	const struct cell_totals *t = &c->open->totals;
+	struct cell_events *part = calloc(1, sizeof(*part));
+
+	if (!part)
+		return NULL;
+	part->window_start_ns = t->window_start_ns;
+	part->window_end_ns = t->window_end_ns;
+	part->interval_min = t->interval_min;
+	part->first_boot_ns = boot_ns;
+	c->open->events = part;
+	return part;
+}
+
+void events_keep(struct cells *c, edr_u64 boot_ns, edr_s64 t, struct wire_span json)
+{
+	const struct cell_config *cfg = &c->open->cfg;
+	struct cell_events *part = c->open->events;
+
+	if (part && part->text.len + json.len + 1 > cfg->max_events_bytes) {
+		flush(c, "bytes");
+		part = NULL;
+	}
+	if (!part)
+		part = begin(c, boot_ns);
+	if (!part || !buf_reserve(&part->text, json.len + 1)) {
+		c->open->totals.events_unlisted++;
+		return;
+	}
+	buf_add(&part->text, json.data, json.len);
+	buf_addc(&part->text, '\n');
+	part->n++;
+	span_note(&part->when, t);
+	if (part->n >= cfg->max_events)
+		flush(c, "count");
+}
+
+void events_age(struct cells *c)
+{
+	const struct cell_events *part = c->open->events;
+	const edr_u64 age_ns = (edr_u64)c->open->cfg.max_events_age_s * NS_PER_S;
+
+	if (age_ns && part && part->n && (edr_u64)c->now_boot_ns > part->first_boot_ns &&
+	    (edr_u64)c->now_boot_ns - part->first_boot_ns >= age_ns)
+		flush(c, "age");
+}
+
+void cell_events_free(struct cell_events *part)
+{
+	if (!part)
+		return;
+	host_free(&part->host);
+	buf_free(&part->text);
+	free(part);
+}
+
+void cell_events_view(const struct cell_events *part, struct cell_events_view *out)
+{
+	*out = (struct cell_events_view){
+		.host = part->host.spans,
+		.window_start_ns = part->window_start_ns,
+		.window_end_ns = part->window_end_ns,
+		.interval_min = part->interval_min,
+		.part = part->part,
+		.why = part->why,
+		.first_ns = part->when.first_ns,
+		.last_ns = part->when.last_ns,
+		.events = { part->text.data, part->text.len },
+		.n_events = part->n,
+	};
+}

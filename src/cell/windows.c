@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which window a record belongs to. Records carry boot time, which is never set; the clock records
+ * say what to add for Unix time. A record past the end of the open window closes it. Only clock
+ * records are believed when they jump by more than a day, and only they can go back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cell/cell_private.h"
+
+#define NS_PER_MIN (60 * NS_PER_S)
+#define MAX_LEAP_NS (24 * 60 * NS_PER_MIN) /* of an event ahead of the last clock record */
+#define STEP_NS NS_PER_S /* a tick whose offset differs by so much was a step, whatever it says */
+
+static edr_s64 boot_time(edr_u64 ns)
+{
+	return ns > CELL_TIME_MAX ? CELL_TIME_MAX : (edr_s64)ns;
+}
+
+static edr_s64 add(edr_s64 a, edr_s64 b)
+{
+	edr_s64 sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return a < 0 ? INT64_MIN : INT64_MAX;
+	return sum;
+}
+
+static edr_s64 subtract(edr_s64 a, edr_s64 b)
+{
+	edr_s64 difference;
+
+	if (__builtin_sub_overflow(a, b, &difference))
+		return a < 0 ? INT64_MIN : INT64_MAX;
+	return difference;
+}
+
+edr_s64 windows_unix(const struct cells *c, edr_u64 boot_ns)
+{
+	return clamp_time(add(boot_time(boot_ns), c->offset_ns));
+}
+
+/* [from, to) of the interval, cut to [start, end). False when nothing is left. */
+static bool cut(edr_s64 *from, edr_s64 *to, edr_s64 start, edr_s64 end)
+{
+	if (*from < start)
+		*from = start;
+	if (*to > end)
+		*to = end;
+	return *from < *to;
+}
+
+/* Makes room in the full list: joins the two neighbours with the smallest gap between them. */
+static void join_blind(struct cell *cell)
+{
+	size_t i, best = 0;
+	edr_s64 gap, least = INT64_MAX;
+
+	for (i = 0; i + 1 < cell->n_blind; i++) {
+		gap = cell->blind[i + 1].from_ns - cell->blind[i].to_ns;
+		if (gap < least) {
+			least = gap;
+			best = i;
+		}
+	}
+	if (least > 0)
+		cell->totals.blind_rounded = true;
+	if (cell->blind[best].to_ns < cell->blind[best + 1].to_ns)
+		cell->blind[best].to_ns = cell->blind[best + 1].to_ns;
+	memmove(&cell->blind[best + 1], &cell->blind[best + 2],
+		(cell->n_blind - best - 2) * sizeof(cell->blind[0]));
+	cell->n_blind--;
+}
+
+static bool same_reason(const struct blind *a, const struct blind *b)
+{
+	return a->reason_len == b->reason_len && memcmp(a->reason, b->reason, a->reason_len) == 0;
+}
+
+/* Enters the part of b that lies in the cell's window. The list stays in order of from_ns. */
+static void note_blind(struct cell *cell, const struct blind *b)
+{
+	struct blind part = *b;
+	size_t i;
+
+	if (!cut(&part.from_ns, &part.to_ns, cell->totals.window_start_ns,
+		 cell->totals.window_end_ns))
+		return;
+	for (i = cell->n_blind; i > 0 && cell->blind[i - 1].from_ns > part.from_ns; i--)
+		;
+	/* One that goes on, told in pieces. */
+	if (i > 0 && same_reason(&cell->blind[i - 1], &part) &&
+	    part.from_ns <= cell->blind[i - 1].to_ns) {
+		if (cell->blind[i - 1].to_ns < part.to_ns)
+			cell->blind[i - 1].to_ns = part.to_ns;
+		return;
+	}
+	memmove(&cell->blind[i + 1], &cell->blind[i], (cell->n_blind - i) * sizeof(part));
+	cell->blind[i] = part;
+	if (++cell->n_blind == CELL_MAX_BLIND)
+		join_blind(cell);
+}
+
+/* Length of the union of the list. */
+static edr_u64 blind_ns(const struct cell *cell)
+{
+	edr_s64 to = 0;
+	edr_u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < cell->n_blind; i++) {
+		const struct blind *b = &cell->blind[i];
+		const edr_s64 from = b->from_ns > to ? b->from_ns : to;
+
+		if (b->to_ns > from)
+			sum += (edr_u64)(b->to_ns - from);
+		if (b->to_ns > to)
+			to = b->to_ns;
+	}
+	return sum;
+}
+
+/*
+ * Before the record's time moves the window on: what lies in the window that is still open is
+ * entered there, what lies behind it is kept for the next.
+ */
+void windows_blind(struct cells *c, const struct edr_blind *r)
+{
+	struct wire_span reason = wire_str(r, r->reason);
+	struct blind b = { .from_ns = windows_unix(c, r->from_ns),
+			   .to_ns = windows_unix(c, r->to_ns) };
+	edr_s64 from = b.from_ns, to = b.to_ns;
+
+	if (!c->have_clock || b.from_ns >= b.to_ns)
+		return;
+	b.reason_len = (edr_u32)(reason.len < sizeof(b.reason) ? reason.len : sizeof(b.reason));
+	memcpy(b.reason, reason.data, b.reason_len);
+	if (b.to_ns > c->ahead.to_ns)
+		c->ahead = b;
+	if (!c->open)
+		return;
+	note_blind(c->open, &b);
+	if (cut(&from, &to, INT64_MIN, c->open->totals.window_start_ns))
+		c->open->totals.blind_ns_before += (edr_u64)(to - from);
+}
+
+void windows_close(struct cells *c, edr_s64 boot_ns, const struct proc_table *table)
+{
+	struct cell *cell = c->open;
+	struct cell_totals *t = &cell->totals;
+	edr_s64 end_boot_ns = subtract(t->window_end_ns, c->offset_ns);
+	unsigned type;
+
+	c->open = NULL;
+	c->last_end_ns = t->window_end_ns;
+	c->last_boot_ns = end_boot_ns < boot_ns ? end_boot_ns : boot_ns;
+	if (c->last_boot_ns < cell->from_boot_ns)
+		c->last_boot_ns = cell->from_boot_ns;
+	t->watched_ns = (edr_u64)(c->last_boot_ns - cell->from_boot_ns);
+	t->watched_to_ns = clamp_time(add(c->last_boot_ns, c->offset_ns));
+	if (t->watched_to_ns > t->window_end_ns)
+		t->watched_to_ns = t->window_end_ns;
+	t->partial = t->watched_from_ns > t->window_start_ns || t->watched_to_ns < t->window_end_ns;
+	for (type = 0; type < EDR_TYPE_MAX; type++)
+		t->type[type].pending_after = c->pending[type];
+	t->blind_ns = blind_ns(cell);
+	if (table)
+		proc_table_stats(table, &t->processes);
+	host_copy(&cell->host, &c->host);
+	t->events_listed = cell->events ? cell->events->n : 0;
+	t->bytes = cell_bytes(cell);
+	if (c->sinks.on_closed)
+		c->sinks.on_closed(c->sinks.ctx, cell);
+	else
+		cell_free(cell);
+}
+
+static void open_at(struct cells *c, edr_s64 boot_ns)
+{
+	const edr_s64 interval_ns = (edr_s64)c->cfg.interval_min * NS_PER_MIN;
+	const edr_s64 now = clamp_time(add(boot_ns, c->offset_ns));
+	struct cell *cell = cell_new(&c->cfg);
+	struct cell_totals *t;
+	unsigned type;
+
+	if (!cell)
+		return; /* the next record tries again */
+	t = &cell->totals;
+	t->interval_min = c->cfg.interval_min;
+	t->window_start_ns = now - now % interval_ns;
+	t->window_end_ns = t->window_start_ns + interval_ns;
+
+	cell->begin_boot_ns = subtract(t->window_start_ns, c->offset_ns);
+	if (c->last_end_ns && cell->begin_boot_ns < c->last_boot_ns)
+		cell->begin_boot_ns = c->last_boot_ns;
+	/* Of the first window we have seen nothing before this record. */
+	cell->from_boot_ns = c->last_end_ns ? cell->begin_boot_ns : boot_ns;
+	t->watched_from_ns = clamp_time(add(cell->from_boot_ns, c->offset_ns));
+	if (t->watched_from_ns < t->window_start_ns)
+		t->watched_from_ns = t->window_start_ns;
+	if (c->last_end_ns && t->window_start_ns > c->last_end_ns)
+		t->windows_skipped = (edr_u64)((t->window_start_ns - c->last_end_ns) / interval_ns);
+
+	for (type = 0; type < EDR_TYPE_MAX; type++) {
+		t->type[type].pending_before = c->pending[type];
+		t->type[type].delivered = c->homeless[type];
+		if (c->is_event[type]) {
+			t->events += c->homeless[type];
+			t->unattributed += c->homeless[type];
+		}
+		c->pending[type] -= (edr_s64)(c->of_kernel[type] ? c->homeless[type] : 0);
+		c->homeless[type] = 0;
+	}
+	c->open = cell;
+	note_blind(cell, &c->ahead);
+}
+
+edr_s64 windows_advance(struct cells *c, const struct edr_hdr *rec, const struct proc_table *table)
+{
+	const edr_s64 boot_ns = boot_time(rec->time_ns), now = windows_unix(c, rec->time_ns);
+
+	if (!c->have_clock)
+		return 0;
+	if (boot_ns > add(c->clock_boot_ns, MAX_LEAP_NS)) {
+		if (c->open && c->is_event[rec->type])
+			c->open->totals.ahead++;
+		return windows_unix(c, (edr_u64)c->now_boot_ns);
+	}
+	if (c->open && now >= c->open->totals.window_end_ns)
+		windows_close(c, boot_ns, table);
+	if (!c->open)
+		open_at(c, boot_ns);
+	if (boot_ns > c->now_boot_ns)
+		c->now_boot_ns = boot_ns;
+	if (c->open && boot_ns < c->open->begin_boot_ns && c->is_event[rec->type])
+		c->open->totals.late++;
+	return now;
+}
+
+static void note_step(struct cell *cell, edr_s64 at_ns, edr_s64 by_ns)
+{
+	cell->totals.clock_steps++;
+	if (cell->n_steps < CELL_MAX_STEPS)
+		cell->step[cell->n_steps++] = (struct cell_step){ at_ns, by_ns };
+}
+
+/* Another run of the agent, perhaps after another boot: nothing of the one before goes on. */
+static void restart(struct cells *c, const struct proc_table *table)
+{
+	if (c->open)
+		windows_close(c, c->now_boot_ns, table);
+	memset(c->pending, 0, sizeof(c->pending));
+	memset(&c->ahead, 0, sizeof(c->ahead));
+	c->last_end_ns = 0;
+	c->now_boot_ns = 0;
+}
+
+/*
+ * A step that leaves the open window: over its end, or so far back that it would stay open for
+ * long.
+ */
+static bool leaves(const struct cells *c, edr_s64 now)
+{
+	const struct cell_totals *t = &c->open->totals;
+
+	return now >= t->window_end_ns ||
+	       now < t->window_start_ns - (t->window_end_ns - t->window_start_ns);
+}
+
+void windows_clock(struct cells *c, const struct edr_clock *r, const struct proc_table *table)
+{
+	const edr_s64 boot_ns = boot_time(r->hdr.time_ns);
+	const edr_s64 by_ns = subtract(r->wall_offset_ns, c->offset_ns);
+	const edr_s64 now = clamp_time(add(boot_ns, r->wall_offset_ns));
+	const bool step = r->why == EDR_CLOCK_STEP || by_ns >= STEP_NS || by_ns <= -STEP_NS;
+
+	if (r->why == EDR_CLOCK_START && c->have_clock)
+		restart(c, table);
+	if (c->open && step) {
+		note_step(c->open, now, by_ns);
+		/* By the clock that it was watched with: it says how far the window was seen. */
+		if (leaves(c, now))
+			windows_close(c, boot_ns, table);
+	}
+	c->have_clock = true;
+	c->offset_ns = r->wall_offset_ns;
+	c->clock_boot_ns = boot_ns;
+}
