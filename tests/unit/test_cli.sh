@@ -6,6 +6,7 @@
 set -eu
 
 program=${EDR_BINARY:?names the program}
+[ -x "$program" ] || { echo "$program is not there"; exit 1; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 source=$PWD
