@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALIGN8(n) (((n) + 7) & ~(size_t)7)
 #define RECORD_MIN 56 /* no event is smaller: bounds the number of items in a full buffer */
 
 int batch_init(struct batch *b, size_t bytes)
@@ -32,12 +31,12 @@ void batch_free(struct batch *b)
 
 bool batch_has_room(const struct batch *b)
 {
-	return b->cap - b->len >= ALIGN8(EDR_RECORD_MAX) && b->n < b->max;
+	return b->cap - b->len >= BATCH_ALIGN(EDR_RECORD_MAX) && b->n < b->max;
 }
 
 void batch_add(struct batch *b, const struct edr_hdr *rec)
 {
-	size_t padded = ALIGN8(rec->len);
+	size_t padded = BATCH_ALIGN(rec->len);
 
 	memset(b->data + b->len + padded - 8, 0, 8);
 	memcpy(b->data + b->len, rec, rec->len);
@@ -81,7 +80,7 @@ static void keep_from(struct batch *b, size_t first)
 
 	for (i = 0; i < left; i++) {
 		const struct edr_hdr *rec = record_at(b, first + i);
-		size_t padded = ALIGN8(rec->len);
+		size_t padded = BATCH_ALIGN(rec->len);
 
 		memcpy(data + len, rec, padded);
 		b->items[i] = (struct batch_item){ rec->time_ns, (edr_u32)i, (edr_u32)len };

@@ -11,6 +11,8 @@
 
 #include "source/source.h"
 
+#define BATCH_ALIGN(n) (((n) + 7) & ~(size_t)7) /* the bytes that a record takes here */
+
 struct batch_item {
 	edr_u64 time_ns;
 	edr_u32 seq; /* order of arrival, for equal times */

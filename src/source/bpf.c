@@ -35,6 +35,7 @@ struct ring {
 	struct ring_buffer *rb;
 	struct source *owner;
 	edr_u64 last_ns; /* time of the last record taken off */
+	size_t held;	 /* bytes of its records in the batch */
 	bool drained;
 };
 
@@ -71,6 +72,26 @@ static void hand_on(void *ctx, const struct edr_hdr *rec)
 	s->fn(s->ctx, rec);
 }
 
+/* A record of the batch: its ring has room again. */
+static void deliver(void *ctx, const struct edr_hdr *rec)
+{
+	const struct wire_event *ev = wire_event_by_type(rec->type);
+	struct source *s = ctx;
+
+	s->rings[ev->ring == EDR_RING_NOISY].held -= BATCH_ALIGN(rec->len);
+	hand_on(s, rec);
+}
+
+/*
+ * Half of the batch is each ring's own. With one pool for both, a burst on one ring could fill it with records that wait
+ * for older ones on the other, which then had no room to come in: a standstill.
+ */
+static bool ring_has_room(const struct ring *r)
+{
+	return r->held + BATCH_ALIGN(EDR_RECORD_MAX) <= BATCH_BYTES / 2 &&
+	       batch_has_room(&r->owner->batch);
+}
+
 static int on_sample(void *ctx, void *data, size_t size)
 {
 	struct ring *r = ctx;
@@ -83,8 +104,8 @@ static int on_sample(void *ctx, void *data, size_t size)
 	}
 	batch_add(&s->batch, rec);
 	r->last_ns = rec->time_ns;
-	return batch_has_room(&s->batch) ? 0
-					 : -ENOSPC; /* this one is taken; libbpf stops behind it */
+	r->held += BATCH_ALIGN(rec->len);
+	return ring_has_room(r) ? 0 : -ENOSPC; /* this one is taken; libbpf stops behind it */
 }
 
 static int open_rings(struct source *s)
@@ -234,7 +255,7 @@ static edr_u64 gather(struct source *s)
 	for (i = 0; i < 2; i++) {
 		struct ring *r = &s->rings[i];
 
-		r->drained = batch_has_room(&s->batch) && ring_buffer__consume(r->rb) >= 0;
+		r->drained = ring_has_room(r) && ring_buffer__consume(r->rb) >= 0;
 		/* Stopped for want of room: what the other ring holds beyond this time has to wait. */
 		if (!r->drained && r->last_ns < complete)
 			complete = r->last_ns;
@@ -287,7 +308,7 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 		complete = gather(s);
 		if (s->batch.n)
 			tell_losses(s);
-		got = batch_deliver(&s->batch, complete, hand_on, s);
+		got = batch_deliver(&s->batch, complete, deliver, s);
 		n += got;
 	} while (got && !(s->rings[0].drained && s->rings[1].drained));
 	s->busy = n > 0;
@@ -314,7 +335,7 @@ static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
 	do {
 		gather(s);
 		tell_losses(s);
-		got = batch_deliver(&s->batch, ~0ULL, hand_on, s);
+		got = batch_deliver(&s->batch, ~0ULL, deliver, s);
 	} while (got);
 	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
