@@ -324,7 +324,9 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 
 static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
 {
+	edr_u64 complete;
 	size_t got;
+	bool all;
 
 	s->fn = fn;
 	s->ctx = ctx;
@@ -333,10 +335,11 @@ static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
 	bpf_load_detach(&s->load);
 	usleep(DRAIN_WAIT_US);
 	do {
-		gather(s);
+		complete = gather(s);
+		all = s->rings[0].drained && s->rings[1].drained;
 		tell_losses(s);
-		got = batch_deliver(&s->batch, ~0ULL, deliver, s);
-	} while (got);
+		got = batch_deliver(&s->batch, all ? ~0ULL : complete, deliver, s);
+	} while (got || !all);
 	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
 }
