@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The open cell: per-executable aggregation tables over one window of UTC, bounded, with an honest `other`.
- * The collector folds every record into it; when the window ends (by the time of the records: clock records
- * come also when nothing happens) the cell is closed and handed to on_closed, which owns it from then on
- * and may read it from another thread.
+ * The open cell: per-executable aggregation tables over one window of UTC, bounded, with an honest
+ * `other`. The collector folds every record into it; when the window ends (by the time of the
+ * records: clock records come also when nothing happens) the cell is closed and handed to
+ * on_closed, which owns it from then on and may read it from another thread.
  *
- * Windows are [k x interval, (k+1) x interval) since the Unix epoch. A first or last cell that covers only a
- * part of its window says so (coverage). If the wall clock is set back, the open cell stays open until its
- * window's end comes round again; if it is set forward past the end, it is closed; both are counted as clock_steps.
+ * Windows are [k x interval, (k+1) x interval) since the Unix epoch. A first or last cell that
+ * covers only a part of its window says so (coverage). If the wall clock is set back, the open cell
+ * stays open until its window's end comes round again, but if it is set back by more than a window,
+ * the cell is closed and one of the new time opened: a host that came up hours ahead would else
+ * report nothing for hours, and windows then come twice. If it is set forward past the end, the
+ * cell is closed. All are counted as clock_steps. A window in which no record came at all (suspend)
+ * has no cell; the next one says so (windows_skipped). A clock record that says `start` begins a
+ * new run: an open cell is closed as partial.
  */
 #ifndef EDR_CELL_CELL_H
 #define EDR_CELL_CELL_H
@@ -25,8 +30,8 @@ struct cell_config {
 	size_t max_events;     /* a full buffer becomes an interim part at once */
 	size_t max_events_bytes;
 	unsigned max_events_age_s; /* 0: none; an interim part when the oldest event is older */
-	size_t max_executables;	   /* rows of a table; beyond, `other` counts */
-	size_t max_command_lines;  /* of the whole cell */
+	size_t max_executables; /* rows of a table, at least 4; beyond, `other` counts (see cell/view.h) */
+	size_t max_command_lines; /* of the whole cell */
 	size_t max_connections;
 };
 
@@ -44,14 +49,16 @@ struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *
 void cells_free(struct cells *c); /* drops an open cell without closing it; safe on NULL */
 
 /*
- * Folds one checked record. who: the entry that proc_apply gave for it, may be NULL. table: for the parent's and
- * child's names. json: the event as a JSON object without newline (wire_json), or an empty span when it is not wanted;
- * it is copied. May call on_closed and on_interim first.
+ * Folds one checked record. who: the entry that proc_apply gave for it, may be NULL. table: for the
+ * parent's and child's names. json: the event as a JSON object without newline (wire_json), or an
+ * empty span when it is not wanted; it is copied. May call on_closed and on_interim first.
  */
-void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_entry *who, const struct proc_table *table,
-		struct wire_span json);
+void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_entry *who,
+		const struct proc_table *table, struct wire_span json);
 
-/* Closes the open cell as partial (shutdown, end of a capture). Nothing happens when none is open. */
+/*
+ * Closes the open cell as partial (shutdown, end of a capture). Nothing happens when none is open.
+ */
 void cells_close_partial(struct cells *c, const struct proc_table *table);
 
 /* Takes new limits and interval from the next cell on (SIGHUP). */

@@ -30,7 +30,6 @@ const char *strings_intern(struct strings *s, const char *data, size_t len);
 const char *strings_new(struct strings *s, const char *data, size_t len);
 const char *strings_ref(const char *str);
 void strings_drop(struct strings *s, const char *str);
-size_t strings_index_bytes(const struct strings *s);
 
 /* Takes over the reference of str. */
 static inline void strings_set(struct strings *s, const char **place, const char *str)

@@ -113,10 +113,3 @@ void strings_drop(struct strings *s, const char *str)
 	HASH_DEL(s->index, node);
 	free(node);
 }
-
-size_t strings_index_bytes(const struct strings *s)
-{
-	return s->index
-		       ? HASH_OVERHEAD(hh, s->index) - HASH_COUNT(s->index) * sizeof(UT_hash_handle)
-		       : 0;
-}

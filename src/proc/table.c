@@ -22,6 +22,11 @@
 /* Strings of its own per process, on average; a usual one has 60 bytes. */
 #define STRING_BYTES_EACH 1024
 #define MIN_STRING_BYTES (1u << 20)
+/*
+ * Of a hash, an item; the exact figure differs from run to run with the seed, and gets into
+ * reports.
+ */
+#define SLOT_BYTES 32
 
 struct proc_chunk {
 	struct proc_chunk *next;
@@ -285,14 +290,15 @@ static bool enchain(struct proc_table *t, struct proc_node *head, struct proc_no
 	return true;
 }
 
-static void shorten(struct proc_table *t, edr_u32 tgid, const struct proc_node *keep)
+/* Keeps the chain behind head short. */
+static void shorten(struct proc_table *t, struct proc_node *head, const struct proc_node *keep)
 {
-	struct proc_node *n = newest(t, tgid), *last = NULL;
+	struct proc_node *n, *last = NULL;
 	size_t count = 0;
 
-	for (; n; n = n->older) {
+	for (n = head; n; n = n->older) {
 		count++;
-		if (n != keep)
+		if (n != keep && n != head)
 			last = n;
 	}
 	if (count >= MAX_SAME_TGID && last)
@@ -302,14 +308,15 @@ static void shorten(struct proc_table *t, edr_u32 tgid, const struct proc_node *
 struct proc_node *proc_insert(struct proc_table *t, edr_u32 tgid, edr_u64 start_ns,
 			      const struct proc_node *keep)
 {
-	struct proc_node *head, *n;
+	struct proc_node *head = newest(t, tgid), *n;
 
-	shorten(t, tgid, keep);
+	shorten(t, head, keep);
 	n = node_take(t, keep);
 	if (!n)
 		return NULL;
+	if (n == head)
+		head = newest(t, tgid); /* it was the one that gave way */
 	node_clear(n, tgid, start_ns);
-	head = newest(t, tgid); /* only now: node_take may have removed it */
 	if (head && head->e.start_ns <= start_ns)
 		proc_set_healed(t, head, start_ns);
 	n->e.exited = head && head->e.start_ns > start_ns;
@@ -364,14 +371,10 @@ struct wire_span proc_command(const struct proc_entry *e)
 
 void proc_table_stats(const struct proc_table *t, struct proc_stats *out)
 {
-	const size_t n = HASH_COUNT(t->index), n_cgroups = HASH_COUNT(t->cgroups.index);
+	const size_t n_cgroups = HASH_COUNT(t->cgroups.index);
 
 	*out = t->stats;
 	out->bytes = sizeof(*t) + t->n_chunks * sizeof(struct proc_chunk) + t->strings.bytes +
-		     strings_index_bytes(&t->strings) + n_cgroups * sizeof(struct cgroup_path);
-	if (n)
-		out->bytes += HASH_OVERHEAD(hh, t->index) - n * sizeof(UT_hash_handle);
-	if (n_cgroups)
-		out->bytes +=
-			HASH_OVERHEAD(hh, t->cgroups.index) - n_cgroups * sizeof(UT_hash_handle);
+		     n_cgroups * sizeof(struct cgroup_path) +
+		     (HASH_COUNT(t->index) + HASH_COUNT(t->strings.index) + n_cgroups) * SLOT_BYTES;
 }
