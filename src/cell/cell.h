@@ -30,7 +30,8 @@ struct cell_config {
 	size_t max_events;     /* a full buffer becomes an interim part at once */
 	size_t max_events_bytes;
 	unsigned max_events_age_s; /* 0: none; an interim part when the oldest event is older */
-	size_t max_executables; /* rows of a table, at least 4; beyond, `other` counts (see cell/view.h) */
+	/* Rows of a table, at least 4; beyond, `other` counts (see cell/view.h). */
+	size_t max_executables;
 	size_t max_command_lines; /* of the whole cell */
 	size_t max_connections;
 };

@@ -13,6 +13,12 @@
 #define PROC_TICK_NS 10000000ull
 
 /*
+ * What the hash takes for an item, on average; the exact figure differs from run to run with the
+ * seed, and it gets into reports.
+ */
+#define PROC_SLOT_BYTES 32
+
+/*
  * Strings, each with a count of those that use it: the children of a process share its strings.
  * Passed around as plain const char *, NUL-terminated; strings_none is the empty one, and what one
  * gets without memory.

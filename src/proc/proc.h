@@ -25,7 +25,8 @@
  */
 struct proc_entry {
 	edr_u32 tgid;
-	edr_u32 ppid; /* at the last exec or fork; re-parenting at the parent's end does not change it */
+	/* At the last exec or fork; re-parenting at the parent's end does not change it. */
+	edr_u32 ppid;
 	edr_u64 start_ns;
 	edr_u64 parent_start_ns; /* 0 when not known */
 	edr_u64 cgroup_id;

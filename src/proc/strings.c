@@ -31,7 +31,8 @@ static struct string_node *node_of(struct string_head *h)
 
 static size_t size_of(const struct string_head *h)
 {
-	return sizeof(*h) + h->len + 1 + (h->interned ? sizeof(struct string_node) : 0);
+	return sizeof(*h) + h->len + 1 +
+	       (h->interned ? sizeof(struct string_node) + PROC_SLOT_BYTES : 0);
 }
 
 static void fill(struct string_head *h, const char *data, size_t len, bool interned)

@@ -22,11 +22,6 @@
 /* Strings of its own per process, on average; a usual one has 60 bytes. */
 #define STRING_BYTES_EACH 1024
 #define MIN_STRING_BYTES (1u << 20)
-/*
- * Of a hash, an item; the exact figure differs from run to run with the seed, and gets into
- * reports.
- */
-#define SLOT_BYTES 32
 
 struct proc_chunk {
 	struct proc_chunk *next;
@@ -376,5 +371,5 @@ void proc_table_stats(const struct proc_table *t, struct proc_stats *out)
 	*out = t->stats;
 	out->bytes = sizeof(*t) + t->n_chunks * sizeof(struct proc_chunk) + t->strings.bytes +
 		     n_cgroups * sizeof(struct cgroup_path) +
-		     (HASH_COUNT(t->index) + HASH_COUNT(t->strings.index) + n_cgroups) * SLOT_BYTES;
+		     (HASH_COUNT(t->index) + n_cgroups) * PROC_SLOT_BYTES;
 }
