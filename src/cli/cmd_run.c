@@ -8,6 +8,7 @@
 #include "cli/live.h"
 #include "util/buf.h"
 #include "util/log.h"
+#include "util/text.h"
 
 static int no_ftrace(void)
 {
@@ -31,6 +32,16 @@ static int check_permission(void)
 	buf_free(&text);
 	buf_free(&names);
 	return status;
+}
+
+static void say_file(const char *file)
+{
+	struct buf shown = { 0 };
+
+	if (file)
+		text_term(&shown, file, strlen(file));
+	log_debug("run", "configuration file: %s", shown.data ? shown.data : "none");
+	buf_free(&shown);
 }
 
 static int run_source(const struct options *o, struct conf_set *set)
@@ -61,8 +72,7 @@ int cmd_run(const struct options *o)
 		status = cmd_replay(o);
 	} else {
 		log_set_level(conf_get(set)->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-		if (file)
-			log_debug("run", "configuration: see `" CLI_NAME " show-config`");
+		say_file(file);
 		status = run_source(o, set);
 	}
 	conf_free(set);

@@ -11,12 +11,11 @@
 #include "util/log.h"
 #include "wire/wire.h"
 
-#define MIB (1024u * 1024u)
-#define MAX_EVENTS_BYTES \
-	((size_t)64 * MIB) /* of raw events in the open cell: then an interim part */
+#define MIB ((size_t)1 << 20)
+#define MAX_EVENTS_BYTES (64 * MIB) /* of raw events in the open cell: then an interim part */
 #define MAX_REPORT_QUEUE 64
-#define SINK_QUEUE_BYTES ((size_t)32 * MIB)
-#define RECORD_QUEUE_BYTES ((size_t)64 * MIB)
+#define SINK_QUEUE_BYTES (32 * MIB)
+#define RECORD_QUEUE_BYTES (64 * MIB)
 #define REPORT_RETRY_MS 2000
 #define CLOSE_TIMEOUT_MS 10000
 #define REPLAY_CLOSE_TIMEOUT_MS 600000 /* a replay has time, but no for ever */
@@ -67,7 +66,7 @@ static int open_record(struct engine *e, const struct conf *conf, char *err, siz
 	const struct sink_config cfg = { .path = conf->record,
 					 .name = "record",
 					 .max_queue_bytes = RECORD_QUEUE_BYTES,
-					 .max_file_bytes = (size_t)conf->record_max_mb * MIB };
+					 .max_file_bytes = conf->record_max_mb * MIB };
 	struct capture_header header;
 
 	if (sink_open(&e->record, &cfg, err, err_size) != 0)

@@ -197,7 +197,7 @@ static void lose_source(struct live *l, int error)
 
 static void regain_source(struct live *l)
 {
-	const struct timespec nap = { .tv_nsec = NAP_MS * 1000000l };
+	const struct timespec nap = { .tv_nsec = NAP_MS * 1000000L };
 	edr_u64 now_ns = boot_now();
 	char err[CLI_ERR_MAX];
 

@@ -381,7 +381,7 @@ START_TEST(test_long_lines)
 		memset(text + at, 'x', len);
 		memcpy(text + at + len / 2, "; #",
 		       3); /* no comment: the ';' has no white space before it */
-		strcpy(text + at + len, "\n[LIMITS]\nmax_processes = 77\n");
+		snprintf(text + at + len, 64, "%s", "\n[LIMITS]\nmax_processes = 77\n");
 		text[at + len / 2 + 1] = 'y';
 		s = accepted(text);
 		ck_assert_uint_eq(strlen(conf_get(s)->reports_dir), len + 1);
@@ -399,7 +399,7 @@ START_TEST(test_long_lines)
 		ck_assert_str_eq(conf_get(s)->exclude_commands.item[i], item);
 	}
 	conf_free(s);
-	strcpy(text + at, "\n\nexclude_uids = x\n");
+	snprintf(text + at, 64, "%s", "\n\nexclude_uids = x\n");
 	refused(text, ":4: exclude_uids");
 }
 END_TEST
