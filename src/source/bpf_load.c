@@ -112,7 +112,8 @@ static bool asked_for(const struct program_row *row, const struct source_config 
 /* libbpf's last words, kept for our own message; the rest only with --debug. */
 static char libbpf_said[256];
 
-static int on_libbpf(enum libbpf_print_level level, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static int on_libbpf(enum libbpf_print_level level,
+							   const char *fmt, va_list args)
 {
 	char line[512];
 	int n = vsnprintf(line, sizeof(line), fmt, args);
