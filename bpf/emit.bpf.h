@@ -13,7 +13,7 @@
 /* Keeps the compiler from testing one copy of a value and using another, of which the verifier then knows nothing. */
 #define OPAQUE(v) asm volatile("" : "+r"(v))
 
-#define RING_DEFAULT_BYTES (8 << 20)
+#define RING_DEFAULT_BYTES (4 << 20)
 #define SCRATCH_DATA 49152 /* the record, with room for the verifier's view of an offset */
 #define SCRATCH_PATH (EDR_PATH_MAX + 256) /* a path is built downwards from EDR_PATH_MAX */
 
