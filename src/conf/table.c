@@ -4,10 +4,12 @@
 #include <strings.h>
 
 #include "conf/table.h"
+#include "edr/control.h"
 #include "util/text.h"
 
 /* The kernel keeps TASK_COMM_LEN - 1 bytes of a command's name. */
 #define COMM_MAX 15
+#define FILTER_IDS 256 /* the BPF maps of commands and user ids hold so many */
 #define BLOCK_MINUTES 240
 
 static bool check_interval(const char *value, struct buf *why)
@@ -45,9 +47,10 @@ static bool check_uid(const char *value, struct buf *why)
 
 static bool check_absolute(const char *value, struct buf *why)
 {
-	if (value[0] == '/')
+	if (value[0] == '/' && strlen(value) < EDR_PREFIX_MAX)
 		return true;
-	buf_adds(why, "must hold paths that begin with '/'");
+	buf_addf(why, "must hold paths that begin with '/' and have less than %d bytes",
+		 EDR_PREFIX_MAX);
 	return false;
 }
 
@@ -97,9 +100,9 @@ const struct conf_key conf_table[] = {
 	  OPTION("hooks", 0, "MODE"),
 	  .help = "default: system call tracepoints too. lean: none of them, so that no system "
 		  "call of the host gets slower; docs/hooks.md says what is not seen then." },
-	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "8192", 4, 1048576,
+	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "4096", 4, 1048576,
 	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two." },
-	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "8192", 4, 1048576,
+	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "4096", 4, 1048576,
 	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two." },
 	{ "SOURCE", "self_test", CONF_BOOL, CONF_LIVE, AT(self_test), "true",
 	  .help = "Run a child at the start and once a cell and require that its exec is seen." },
@@ -117,18 +120,19 @@ const struct conf_key conf_table[] = {
 	  .help = "MiB at which a recording ends." },
 
 	{ "FILTER", "exclude_commands", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_commands), "",
-	  .check = check_comm,
+	  .max = FILTER_IDS, .check = check_comm,
 	  .help = "Commands whose events are dropped in the kernel, by the exact name that the "
 		  "kernel has (at most 15 "
 		  "bytes). Whoever may choose a name can hide behind it: see docs/filters.md." },
 	{ "FILTER", "exclude_uids", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_uids), "",
-	  .check = check_uid, .help = "User ids whose events are dropped in the kernel." },
+	  .max = FILTER_IDS, .check = check_uid,
+	  .help = "User ids whose events are dropped in the kernel." },
 	{ "FILTER", "exclude_cgroups", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_cgroups), "",
-	  .check = check_absolute,
+	  .max = EDR_PREFIXES, .check = check_absolute,
 	  .help = "Control groups whose events are dropped in the kernel, with all below them: "
 		  "/system.slice/x.service." },
 	{ "FILTER", "exclude_paths", CONF_LIST, CONF_MAY_BE_EMPTY, AT(exclude_paths), "",
-	  .check = check_absolute,
+	  .max = EDR_PREFIXES, .check = check_absolute,
 	  .help = "Beginnings of the resolved path of executables whose events are dropped in the "
 		  "kernel." },
 
@@ -165,7 +169,7 @@ const struct conf_key conf_table[] = {
 	{ "ADVANCED", "list_threads", CONF_BOOL, CONF_LIVE, AT(list_threads), "false",
 	  .help = "New threads are listed among the events, not only counted." },
 	{ "ADVANCED", "syscalls_to_trace", CONF_LIST, CONF_MAY_BE_EMPTY, AT(syscalls_to_trace),
-	  "execve, fork, clone, connect", .check = check_syscall,
+	  "execve, fork, clone, connect", .max = 512, .check = check_syscall,
 	  .help = "System calls to watch. execve, fork, clone and connect are understood, any "
 		  "other that has a "
 		  "tracepoint is reported with its six arguments and its result." },

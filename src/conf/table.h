@@ -24,7 +24,7 @@ struct conf_key {
 	unsigned flags;
 	size_t offset; /* in struct conf */
 	const char *fallback;
-	unsigned long min, max;	    /* CONF_UINT */
+	unsigned long min, max;	    /* CONF_UINT; CONF_LIST: max items */
 	const char *const *choices; /* CONF_CHOICE, ends with NULL */
 	conf_check_fn check;	    /* may be NULL */
 	struct conf_option option;  /* name NULL: only --set and the environment */

@@ -84,6 +84,11 @@ static int assign_list(struct conf_list *out, const struct conf_key *key, const 
 
 	if (err)
 		return err;
+	if (out->n > key->max) {
+		buf_addf(why, "must hold at most %lu entries", key->max);
+		conf_list_free(out);
+		return -EINVAL;
+	}
 	for (size_t i = 0; i < out->n; i++) {
 		if (key->check && !key->check(out->item[i], why)) {
 			conf_list_free(out);

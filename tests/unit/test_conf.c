@@ -41,10 +41,10 @@ static const struct sample {
 	{ "REPORTS", "reports_dir", "reports", { "/r", "./r", "r%d" }, "", "must not be empty" },
 	{ "SOURCE", "source", "auto", { "bpf", "ftrace", "replay" }, "bfp", "did you mean bpf?" },
 	{ "SOURCE", "hooks", "default", { "lean", "lean", "lean" }, "leen", "did you mean lean?" },
-	{ "SOURCE", "ring_exec_kb", "8192", { "4", "16", "1048576" }, "3", "from 4 to 1048576" },
+	{ "SOURCE", "ring_exec_kb", "4096", { "4", "16", "1048576" }, "3", "from 4 to 1048576" },
 	{ "SOURCE",
 	  "ring_noisy_kb",
-	  "8192",
+	  "4096",
 	  { "4", "16", "1048576" },
 	  "1048577",
 	  "from 4 to 1048576" },
@@ -369,6 +369,31 @@ START_TEST(test_lists)
 }
 END_TEST
 
+START_TEST(test_list_limits)
+{
+	static char text[8192];
+	struct conf_set *s;
+	size_t at;
+
+	for (unsigned n = 32; n <= 33; n++) {
+		at = (size_t)sprintf(text, "[FILTER]\nexclude_paths = ");
+		for (unsigned i = 0; i < n; i++)
+			at += (size_t)sprintf(text + at, "/p%u,", i);
+		if (n > 32)
+			refused(text, "at most 32 entries");
+	}
+	for (unsigned len = 127; len <= 128; len++) {
+		sprintf(text, "[FILTER]\nexclude_cgroups = /%0*d\n", (int)len - 1, 0);
+		if (len > 127) {
+			refused(text, "less than 128 bytes");
+		} else {
+			s = accepted(text);
+			conf_free(s);
+		}
+	}
+}
+END_TEST
+
 /* libinih would cut these at 200 bytes; every length around its buffer's is tried. */
 START_TEST(test_long_lines)
 {
@@ -390,11 +415,11 @@ START_TEST(test_long_lines)
 	}
 
 	at = (size_t)sprintf(text, "[FILTER]\nexclude_commands = ");
-	for (unsigned i = 0; i < 900; i++)
+	for (unsigned i = 0; i < 250; i++)
 		at += (size_t)sprintf(text + at, "c%u,   ", i);
 	s = accepted(text);
-	ck_assert_uint_eq(conf_get(s)->exclude_commands.n, 900);
-	for (unsigned i = 0; i < 900; i++) {
+	ck_assert_uint_eq(conf_get(s)->exclude_commands.n, 250);
+	for (unsigned i = 0; i < 250; i++) {
 		snprintf(item, sizeof(item), "c%u", i);
 		ck_assert_str_eq(conf_get(s)->exclude_commands.item[i], item);
 	}
@@ -692,6 +717,7 @@ int main(void)
 	tcase_add_test(tc, test_dialect);
 	tcase_add_test(tc, test_booleans);
 	tcase_add_test(tc, test_lists);
+	tcase_add_test(tc, test_list_limits);
 	tcase_add_test(tc, test_long_lines);
 	tcase_add_test(tc, test_names);
 	tcase_add_test(tc, test_syntax);
