@@ -297,6 +297,8 @@ static int stop(struct live *l)
 		if (n < 0)
 			log_error("run", "the last records could not be taken over: %s",
 				  strerror(-n));
+	} else {
+		tell_away(l, boot_now());
 	}
 	selftest_close(&l->selftest);
 	status = engine_close(&l->engine);
