@@ -58,7 +58,7 @@ size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms);
 
 /* What a line for people says of a written cell. */
 struct report_cell_summary {
-	const char *window_start, *window_end;
+	char window_start[40], window_end[40]; /* RFC 3339 UTC */
 	unsigned long long events, execs, lost;
 	double blind_s;
 	bool partial;

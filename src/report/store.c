@@ -315,9 +315,11 @@ static int temp_open(struct report_store *s, int dir, char *name, size_t size)
 			return -errno;
 		if (fd < 0)
 			continue;
-		/* Between the two calls another run's sweep may have taken it. A filesystem without locks
-		 * has no sweep that respects them either; then rename fails, and the report is
-		 * tried again. */
+		/*
+		 * Between the two calls another run's sweep may have taken it. A filesystem without
+		 * locks has no sweep that respects them either; then rename fails, and the report
+		 * is tried again.
+		 */
 		if (!(flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) && !fstat(fd, &st) &&
 		    st.st_nlink)
 			return fd;
