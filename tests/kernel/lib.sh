@@ -141,6 +141,7 @@ agent_sync()
 }
 
 # agent_stop [SIGNAL]: its exit status is in STATUS.
+# shellcheck disable=SC2034 # STATUS is for the test that sources this
 agent_stop()
 {
 	STATUS=0
@@ -223,32 +224,53 @@ events_count()
 
 # ---- reports ----
 
-# Reports proper, and interim parts, which hold events but no sums.
+# Cells, without the interim parts, which hold events but no sums.
 cells()
 {
-	find "$REPORTS/cells" -name '*.json' 2>/dev/null | sort
+	find "$REPORTS/cells" -name 'cell-*.json' ! -name '*.part*' 2>/dev/null | sort
 }
 
-# cells_sum EXPRESSION: of all cells, in order.
+# cells_sum EXPRESSION: of all cells.
 cells_sum()
 {
-	cells | xargs -r jq -n "[inputs | select(.interim | not) | ($1)] | add // 0"
+	cells | xargs -r jq -n "[inputs | ($1)] | add // 0"
 }
 
-# sum_of_type WHAT TYPE: delivered, produced, filtered, dropped, truncated of all cells.
+# sum_of_type WHAT TYPE: delivered, produced, filtered, dropped, truncated, of all cells.
 sum_of_type()
 {
-	cells_sum ".loss[\"$2\"].$1 // 0"
+	cells_sum ".counts[\"$2\"].$1"
 }
 
-# Each file in the reports directory is whole JSON, or a lock.
+event_types='exec exec_failed fork thread exit connect connect_result syscall'
+
+# For each type, over all cells of an agent that has stopped: produced = delivered + dropped.
+assert_balance()
+{
+	for type in $event_types; do
+		set -- "$type" "$(sum_of_type produced "$type")" "$(sum_of_type delivered "$type")" \
+			"$(sum_of_type dropped "$type")"
+		echo "$1: produced $2, delivered $3, dropped $4"
+		[ "$2" -eq $(($3 + $4)) ] || fail "$1: produced is not delivered + dropped"
+	done
+}
+
+# events_in_reports FILTER: like events_count, of the raw events in cells and interim parts.
+events_in_reports()
+{
+	find "$REPORTS/cells" -name '*.json' -print0 |
+		xargs -0 -r jq -n "reduce (inputs | .events[] | select($1)) as \$e (0; . + 1)" |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
+# reports_parse [FIND_TEST...]: each report in the directory (of which the test is true) is one whole JSON object.
 reports_parse()
 {
-	find "$REPORTS" -type f -name '*.json' >"$T/files"
-	while read -r file; do
-		jq -e 'type == "object"' "$file" >/dev/null 2>&1 || {
-			echo "does not parse: $file"
-			return 1
-		}
-	done <"$T/files"
+	find "$REPORTS" -type f -name '*.json' "$@" -print0 >"$T/files"
+	wanted=$(tr -dc '\000' <"$T/files" | wc -c)
+	whole=$(xargs -0 -r -n 200 jq -n '[inputs | select(type == "object" and .report_id)] | length' <"$T/files" |
+		awk '{ n += $1 } END { print n + 0 }')
+	[ "$wanted" -eq "$whole" ] && return 0
+	echo "of $wanted reports, $whole are whole"
+	return 1
 }
