@@ -21,13 +21,20 @@ void rj_free(struct rj *j)
 	buf_free(&j->quoted);
 }
 
+/* False: it is freed. */
+static bool put(json_object *to, const char *key, json_object *value)
+{
+	if (value && to &&
+	    !json_object_object_add_ex(to, key, value, JSON_C_OBJECT_ADD_CONSTANT_KEY))
+		return true;
+	json_object_put(value);
+	return false;
+}
+
 void rj_put(struct rj *j, json_object *to, const char *key, json_object *value)
 {
-	if (!value || !to ||
-	    json_object_object_add_ex(to, key, value, JSON_C_OBJECT_ADD_CONSTANT_KEY)) {
-		json_object_put(value);
+	if (!put(to, key, value))
 		j->failed = true;
-	}
 }
 
 void rj_put_null(struct rj *j, json_object *to, const char *key)
@@ -60,8 +67,10 @@ json_object *rj_put_object(struct rj *j, json_object *to, const char *key)
 {
 	json_object *o = json_object_new_object();
 
-	rj_put(j, to, key, o);
-	return o;
+	if (put(to, key, o))
+		return o;
+	j->failed = true;
+	return NULL;
 }
 
 /* ---- appending to json-c's buffer ---- */
@@ -230,8 +239,8 @@ void rj_put_time(struct rj *j, json_object *to, const char *key, edr_s64 unix_ns
 }
 
 /*
- * Not all of json-c looks whether its buffer could grow: then a piece would be missing in the middle.
- * realloc(3) says so in errno, which rj_print() clears at the start and nothing afterwards.
+ * Not all of json-c looks whether its buffer could grow: then a piece would be missing in the
+ * middle. realloc(3) says so in errno, which rj_print() clears at the start and nothing afterwards.
  */
 static const char *value_text(struct rj *j, json_object *value, int flags, size_t *len)
 {

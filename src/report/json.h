@@ -36,6 +36,7 @@ void rj_put_text(struct rj *j, json_object *to, const char *key, const char *s);
 void rj_put_seconds(struct rj *j, json_object *to, const char *key, edr_s64 ns);
 /* RFC 3339 UTC with nanoseconds; null for 0, which is no time. */
 void rj_put_time(struct rj *j, json_object *to, const char *key, edr_s64 unix_ns);
+/* Gives the new object, which belongs to `to`; NULL without memory, which all of these take. */
 json_object *rj_put_object(struct rj *j, json_object *to, const char *key);
 
 json_object *rj_span(struct rj *j, struct wire_span s);
