@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 capture=$T/capture
-asan=$root/build-asan/linux-edr-bpf
+asan=${EDR_ASAN_BINARY:-$root/build-asan/linux-edr-bpf}
 
 agent_start --record "$capture" --set advanced.list_threads=true
 for scenario in literal script memfd exec_thread args_hostile args_10000_long name_hostile double_fork pid_namespace \

@@ -20,10 +20,10 @@
 #define TEXT_MAX 64
 
 /* What a clone asked for and still shows when the call itself was not seen. */
-#define FLAGS_IN_CHILD                                                                    \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | \
-	 CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |     \
-	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define FLAGS_IN_CHILD                                                                     \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | CLONE_THREAD | \
+	 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
+	 CLONE_NEWPID | CLONE_NEWNET)
 
 static struct {
 	void (*fn)(void *arg);
@@ -226,6 +226,43 @@ void line_exit(const struct truth *t, const struct child *c, const char *command
 	line_end();
 }
 
+static void line_id(const char *key, long id)
+{
+	if (id < 0)
+		line_null(key);
+	else
+		line_num(key, id);
+}
+
+/* What the kernel knows of it besides. */
+static void line_identity(const struct truth *t, const struct exec *e, const char *exe,
+			  const unsigned ids[4])
+{
+	struct stat st;
+
+	line_num("ppid", e->ppid ? e->ppid : t->pid);
+	if (!e->ppid)
+		line_num("parent_start_ns_tick", t->start_ns);
+	line_num("uid", ids[0]);
+	line_num("gid", ids[1]);
+	line_num("euid", ids[2]);
+	line_num("egid", ids[3]);
+	line_id("login_uid", t->login_uid);
+	line_id("session_id", t->session_id);
+	if (e->tty)
+		line_text("tty", e->tty);
+	if (e->cgroup_id)
+		line_num("cgroup_id", (long long)e->cgroup_id);
+	if (e->inode)
+		line_num("exe_inode", (long long)e->inode);
+	else if (t->inodes_agree && !stat(exe, &st))
+		line_num("exe_inode", (long long)st.st_ino);
+	if (e->container && *e->container)
+		line_text("container", e->container);
+	else if (e->container)
+		line_absent("container");
+}
+
 void line_exec(const struct truth *t, const struct exec *e, pid_t pid, int64_t after,
 	       int64_t before)
 {
@@ -257,15 +294,7 @@ void line_exec(const struct truth *t, const struct exec *e, pid_t pid, int64_t a
 	line_list("args", argc ? e->argv + 1 : e->argv);
 	line_num("argc", (long long)argc);
 	line_num("argv_bytes", (long long)bytes);
-	line_num("ppid", e->ppid ? e->ppid : t->pid);
-	line_num("uid", ids[0]);
-	line_num("gid", ids[1]);
-	line_num("euid", ids[2]);
-	line_num("egid", ids[3]);
-	if (e->container && *e->container)
-		line_text("container", e->container);
-	else if (e->container)
-		line_absent("container");
+	line_identity(t, e, e->exe ? e->exe : exe, ids);
 	line_num("exec_tid", e->tid ? e->tid : pid);
 	line_words("exec_flags", e->flags ? e->flags : "");
 	if (e->may)

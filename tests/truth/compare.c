@@ -6,9 +6,10 @@
  *	TRUTH    lines of `truth`, see truth.h
  *	EVENTS   lines of the agent's --output
  *
- * Prints a row a scenario: lines expected and found; of those with a name, arguments or an address, how many are right;
- * other fields that are wrong; events that nobody caused (extra), and lines that no event answers (missing). Then the
- * first differences. Exit code 0: no difference; 1: some; 2: a file that cannot be used.
+ * Prints a row a scenario: lines expected and found; of those with a name, arguments or an address,
+ * how many are right; other fields that are wrong; events that nobody caused (extra), and lines
+ * that no event answers (missing). Then the first differences. Exit code 0: no difference; 1: some;
+ * 2: a file that cannot be used.
  *
  * It shares no code with the agent: it takes the strings back to bytes by itself.
  */
@@ -26,8 +27,9 @@
 #include <unistd.h>
 
 #define SLACK_NS 20000000 /* between the clock of truth and that of the agent */
+#define TICK_NS 10000000  /* of /proc, whatever the kernel's own is */
 #define ARGV_MAX 28000	  /* bytes of arguments that travel with an exec: docs/events.md */
-#define SHOWN_MAX 12	  /* differences that are told */
+#define SHOWN_MAX 3	  /* differences of a scenario that are told */
 #define SHOWN_BYTES 300
 #define SCENES_MAX 128
 #define MAPPED 0x10ff00 /* U+10FF00 + byte stands for a byte that is not UTF-8 */
@@ -50,7 +52,7 @@ struct owner { /* all that pid did from `after` to `before` is known */
 struct scene {
 	char name[32];
 	unsigned long expected, unseen, found, names, names_right, args, args_right, addresses,
-		addresses_right, other, extra;
+		addresses_right, other, extra, differences;
 };
 
 struct mapped_file {
@@ -161,9 +163,11 @@ static void show(const char *label, const char *s, size_t len)
 	       len < SHOWN_BYTES ? "" : "...");
 }
 
-static bool difference(void)
+/* Counts one, of that scenario and of all; is it to be told? */
+static bool difference(unsigned long *of_scene)
 {
-	return n_differences++ < SHOWN_MAX;
+	n_differences++;
+	return (*of_scene)++ < SHOWN_MAX;
 }
 
 /* ---- bytes ---- */
@@ -174,7 +178,10 @@ struct bytes {
 	bool mapped; /* some were not UTF-8 */
 };
 
-/* A string of the agent back to the bytes that it saw; of the code points only those of the mapping are changed. */
+/*
+ * A string of the agent back to the bytes that it saw; of the code points only those of the mapping
+ * are changed.
+ */
 static struct bytes from_agent(struct json_object *v)
 {
 	const unsigned char *s = (const unsigned char *)json_object_get_string(v);
@@ -304,7 +311,10 @@ static struct bytes argv_block(struct json_object *o, const char *args_key,
 	return all;
 }
 
-/* Marked as truncated: exactly the first ARGV_MAX bytes must be there; g has one NUL more where an argument is cut. */
+/*
+ * Marked as truncated: exactly the first ARGV_MAX bytes must be there; g has one NUL more where an
+ * argument is cut.
+ */
 static bool same_cut_args(struct json_object *want, struct json_object *got)
 {
 	struct bytes w = argv_block(want, "args", from_truth),
@@ -349,21 +359,36 @@ static bool may(struct json_object *line, struct json_object *event, const char 
 	return has(line, key) && has_word(get(event, "record_flags"), flag);
 }
 
+/* key without its suffix in buf; false when it has another. */
+static bool ends_in(const char *key, const char *suffix, char *buf, size_t size)
+{
+	size_t len = strlen(key), cut = strlen(suffix);
+
+	if (len <= cut || strcmp(key + len - cut, suffix))
+		return false;
+	snprintf(buf, size, "%.*s", (int)(len - cut), key);
+	return true;
+}
+
+static bool between(struct json_object *v, int64_t low, int64_t high)
+{
+	return json_object_is_type(v, json_type_int) && json_object_get_int64(v) >= low &&
+	       json_object_get_int64(v) <= high;
+}
+
 /* Is member `key` of the event what `want` says? */
 static bool same_member(struct json_object *line, struct json_object *event, const char *key,
 			struct json_object *want)
 {
 	bool truncated = has_word(get(event, "record_flags"), "truncated");
-	size_t len = strlen(key);
 	struct json_object *got;
 	char other[64];
 
-	if (len > 4 && !strcmp(key + len - 4, "_max")) {
-		snprintf(other, sizeof(other), "%.*s", (int)len - 4, key);
-		got = get(event, other);
-		return json_object_is_type(got, json_type_int) && json_object_get_int64(got) >= 0 &&
-		       json_object_get_int64(got) <= json_object_get_int64(want);
-	}
+	if (ends_in(key, "_max", other, sizeof(other)))
+		return between(get(event, other), 0, json_object_get_int64(want));
+	if (ends_in(key, "_tick", other, sizeof(other)))
+		return between(get(event, other), json_object_get_int64(want),
+			       json_object_get_int64(want) + TICK_NS);
 	got = get(event, key);
 	if (json_object_is_type(want, json_type_object) && has(want, "absent"))
 		return !has(event, key);
@@ -394,7 +419,10 @@ static struct json_object *wanted(struct json_object *line, const char *mode, co
 	return has(special, key) ? get(special, key) : get(get(line, "want"), key);
 }
 
-/* Record flags that no line allows, and the mark for strings that are not UTF-8, which must be there with them alone. */
+/*
+ * Record flags that no line allows, and the mark for strings that are not UTF-8, which must be
+ * there with them alone.
+ */
 static bool same_marks(struct json_object *line, struct json_object *event)
 {
 	struct json_object *flags = get(event, "record_flags"), *args = get(event, "args");
@@ -409,7 +437,10 @@ static bool same_marks(struct json_object *line, struct json_object *event)
 	     i++) {
 		const char *flag = json_object_get_string(json_object_array_get_idx(flags, i));
 
-		/* These are told apart by what they mark: see same_member. address_unverified is how a mode works. */
+		/*
+		 * These are told apart by what they mark: see same_member. address_unverified is
+		 * how a mode works.
+		 */
 		if (strcmp(flag, "truncated") && strcmp(flag, "address_unverified") &&
 		    !may(line, event, flag))
 			return false;
@@ -515,7 +546,8 @@ static void load_events(const struct mapped_file *f)
 
 		if (time < 0) {
 			n_broken++;
-			if (difference()) {
+			n_differences++;
+			if (n_broken <= SHOWN_MAX) {
 				printf("  a line that is no event:\n");
 				show("line", at, len);
 			}
@@ -561,7 +593,10 @@ static void add_owner(struct json_object *line, struct scene *s)
 					     number(line, "before"), s };
 }
 
-/* The event that answers a line: one that is right in all, else the first that is left; NULL when there is none. */
+/*
+ * The event that answers a line: one that is right in all, else the first that is left; NULL when
+ * there is none.
+ */
 static struct event *answer(struct json_object *line, const char *mode, struct verdict *v)
 {
 	int pid = (int)number(line, "pid");
@@ -597,7 +632,7 @@ static struct event *answer(struct json_object *line, const char *mode, struct v
 static void tell(struct scene *s, const char *what, const char *line, size_t len,
 		 const struct event *e)
 {
-	if (!difference())
+	if (!difference(&s->differences))
 		return;
 	printf("  %s: %s\n", s->name, what);
 	if (line)
@@ -668,7 +703,9 @@ static void check_lines(const struct mapped_file *f, const char *mode)
 	}
 }
 
-/* Of these, all that an owner did is listed. Threads are not, nor are calls that no scenario names. */
+/*
+ * Of these, all that an owner did is listed. Threads are not, nor are calls that no scenario names.
+ */
 static bool listed(const char *type)
 {
 	static const char *const types[] = { "exec", "exec_failed", "fork",
@@ -759,7 +796,7 @@ int main(int argc, char **argv)
 	check_lines(&truth, argv[1]);
 	check_extra();
 	if (n_differences)
-		printf("%lu differences; the first:\n", n_differences);
+		printf("%lu differences, the first of each scenario above\n", n_differences);
 	print_table(argv[1]);
 	return n_differences ? 1 : 0;
 }

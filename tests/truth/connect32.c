@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * A 32-bit process that connects, without a C library: its calls are not seen by the tracepoints of 64-bit ones.
+ * A 32-bit process that connects, without a C library: its calls are not seen by the tracepoints of
+ * 64-bit ones.
  *
- *	connect32 PORT    UDP, to 127.0.0.1:PORT by socketcall(2), then to 127.0.0.2:PORT by connect(2)
+ *	connect32 PORT    UDP, to 127.0.0.1:PORT by socketcall(2), then to 127.0.0.2:PORT by
+ *	                  connect(2); then a unix socket, which is not there
  *
- * Exit code: 0; 1 when it could not get a socket; 2 or 3 when the first or the second connect failed.
+ * Exit code: 0; 1 when it could not get a socket; 2, 3 or 4 when a connect went otherwise.
  */
 #include "nolibc.h"
 
 #define NR_SOCKETCALL 102
 #define NR_CONNECT 362 /* since Linux 4.3 */
+#define AF_UNIX 1
+#define SOCK_STREAM 1
+#define ENOENT 2
 #define CALL_SOCKET 1
 #define CALL_CONNECT 3
 
@@ -23,6 +28,10 @@ struct address {
 static int start_c(long argc, char **argv, char **envp)
 {
 	struct address to = { .family = 2, .ip = { 127, 0, 0, 1 } };
+	struct {
+		unsigned short family;
+		char path[10];
+	} nowhere = { AF_UNIX, "./nowhere" };
 	long socket_args[3] = { 2, 2, 0 }; /* AF_INET, SOCK_DGRAM */
 	long connect_args[3] = { 0, (long)&to, sizeof(to) };
 	unsigned port = 0;
@@ -44,5 +53,13 @@ static int start_c(long argc, char **argv, char **envp)
 	to.ip[3] = 2;
 	if (sys_call(NR_CONNECT, fd, (long)&to, sizeof(to)))
 		return 3;
+
+	socket_args[0] = AF_UNIX;
+	socket_args[1] = SOCK_STREAM;
+	fd = sys_call(NR_SOCKETCALL, CALL_SOCKET, (long)socket_args, 0);
+	if (fd < 0)
+		return 1;
+	if (sys_call(NR_CONNECT, fd, (long)&nowhere, sizeof(nowhere)) != -ENOENT)
+		return 4;
 	return 0;
 }

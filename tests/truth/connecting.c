@@ -39,7 +39,7 @@ static void line_result(const struct truth *t, const struct connecting *c)
 	line_begin(t, "connect_result", c->pid ? c->pid : t->pid, c->after, c->before);
 	line_error(c->result_later ? c->later_error : c->error);
 	line_address(c);
-	line_text("protocol", c->protocol);
+	line_text("protocol", "IPPROTO_TCP");
 	if (!c->result_later)
 		line_unseen("default");
 	line_end();
@@ -60,6 +60,8 @@ void line_connect(const struct truth *t, const struct connecting *c)
 		line_num("tid", c->tid ? c->tid : pid);
 	if (c->cgroup_only) {
 		line_from_below();
+		if (c->lean_unseen)
+			line_unseen("lean");
 	} else {
 		line_num("fd", c->fd);
 		line_error(c->error);
@@ -71,6 +73,8 @@ void line_connect(const struct truth *t, const struct connecting *c)
 			line_from_below();
 		}
 	}
+	if (c->default_unseen)
+		line_unseen("default");
 	line_end();
 	if (c->has_result)
 		line_result(t, c);

@@ -18,7 +18,7 @@ struct connecting {
 	const char *protocol; /* NULL: not compared */
 	const char *type;     /* likewise */
 	bool cgroup_only;     /* no tracepoint sees the call: 32 bits, io_uring */
-	bool lean_unseen;
+	bool lean_unseen, default_unseen;
 	bool has_result;   /* TCP: a connect_result where the call itself does not tell */
 	bool result_later; /* and so in the default mode too */
 	int later_error;

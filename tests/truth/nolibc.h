@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * System calls and the entry point for programs without a C library: static, a few kilobytes, gone at once. The one
- * include of a file that defines int start_c(long argc, char **argv, char **envp), its exit code.
+ * System calls and the entry point for programs without a C library: static, a few kilobytes, gone
+ * at once. The one include of a file that defines int start_c(long argc, char **argv, char **envp),
+ * its exit code.
  */
 #ifndef TRUTH_NOLIBC_H
 #define TRUTH_NOLIBC_H

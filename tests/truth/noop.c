@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The program that the scenarios run: static, without a C library, and gone at once. Built for this machine as
- * `noop`, and for 32 bits as `noop32`.
+ * The program that the scenarios run: static, without a C library, and gone at once. Built for this
+ * machine as `noop`, and for 32 bits as `noop32`.
  *
  *	noop            exit code 0; 200 when it was given no argv[0] at all
  *	noop =X         exit code: the byte X, so that it can say what it was really given

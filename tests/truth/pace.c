@@ -2,12 +2,13 @@
 /*
  * Load, and the time that an event takes to arrive.
  *
- *	pace exec N WORKERS PROGRAM        N runs of PROGRAM, by that many workers at once
- *	pace connect N WORKERS             N UDP connects to 127.0.0.1, likewise
- *	pace latency FILE N PROGRAM        runs PROGRAM N times, each when the line of the one before has come to FILE
+ *	pace exec N WORKERS PROGRAM    N runs of PROGRAM, by that many workers at once
+ *	pace connect N WORKERS         N UDP connects to 127.0.0.1, likewise
+ *	pace latency FILE N PROGRAM    runs PROGRAM N times, each when the line of the one before
+ *	                               has come to FILE
  *
- * exec and connect print what they did and how long it took, as JSON; latency prints one delay a line, in ms. SIGTERM ends
- * exec and connect early; they still print what they did.
+ * exec and connect print what they did and how long it took, as JSON; latency prints one delay a
+ * line, in ms. SIGTERM ends exec and connect early; they still print what they did.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -133,7 +134,10 @@ static void work(const char *what, unsigned long n, unsigned workers, const char
 	       workers, (double)(now_ns() - start) / 1e9);
 }
 
-/* Reads what has been added to the file; true when it holds the word. Lines come whole or not at all. */
+/*
+ * Reads what has been added to the file; true when it holds the word. Lines come whole or not at
+ * all.
+ */
 static int arrived(int fd, const char *word)
 {
 	static char block[1 << 20];

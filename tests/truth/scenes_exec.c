@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,8 +20,8 @@
 #include "truth.h"
 
 /*
- * The child of fork() has not one page of .rodata mapped: a hook that reads the caller's memory at the entry of execve
- * finds neither the name nor the arguments.
+ * The child of fork() has not one page of .rodata mapped: a hook that reads the caller's memory at
+ * the entry of execve finds neither the name nor the arguments.
  */
 static char *const literal_argv[] = { "noop", "a literal", "and another", NULL };
 
@@ -107,7 +109,11 @@ static void execveat_child(struct truth *t, void *arg)
 static void run_by_fd(struct truth *t, struct by_fd *b, struct exec *e)
 {
 	struct child c;
+	struct stat st;
 
+	must("fstat", fstat(b->fd, &st));
+	if (t->inodes_agree && !(st.st_mode & S_IFDIR))
+		e->inode = st.st_ino;
 	e->argv = b->argv;
 	e->filename =
 		*b->path ? format("/dev/fd/%d/%s", b->fd, b->path) : format("/dev/fd/%d", b->fd);
@@ -512,6 +518,40 @@ static void scene_args_rewritten(struct truth *t)
 	pthread_join(thread, NULL);
 }
 
+/* A child with a terminal of its own. */
+static void terminal_child(struct truth *t, void *arg)
+{
+	const struct exec *e = arg;
+	int fd;
+
+	if (setsid() < 0)
+		_exit(125);
+	fd = open(format("/dev/%s", e->tty), O_RDWR);
+	if (fd < 0 || ioctl(fd, TIOCSCTTY, 0))
+		_exit(126);
+	exec_child(t, arg);
+}
+
+static void scene_terminal(struct truth *t)
+{
+	put_helper(t, "noop", "noop");
+	EACH_RUN(t)
+	{
+		char *argv[] = { "at a terminal", (char *)t->token, NULL };
+		struct exec e = { .path = "./noop", .argv = argv };
+		int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+		struct child c;
+
+		if (master < 0 || unlockpt(master))
+			cannot("no pseudo-terminal: %s", strerror(errno));
+		e.tty = ptsname(master) + strlen("/dev/");
+		child_run(t, &c, terminal_child, &e);
+		child_must_exit(&c, 0);
+		line_run(t, &e, &c);
+		close(master);
+	}
+}
+
 const struct scene scenes_exec[] = {
 	{ "literal", scene_literal,
 	  "fork and exec of literals, in a child that has touched no page" },
@@ -527,6 +567,7 @@ const struct scene scenes_exec[] = {
 	{ "exec32", scene_exec32, "a static 32-bit program" },
 	{ "chain", scene_chain, "three programs in one process" },
 	{ "exec_thread", scene_exec_thread, "exec by a thread that is not the leader" },
+	{ "terminal", scene_terminal, "at a terminal of its own" },
 	{ "args_10000", scene_args_10000, "10,000 arguments of one byte" },
 	{ "args_10000_long", scene_args_10000_long, "10,000 arguments, more bytes than travel" },
 	{ "arg_100000", scene_arg_100000, "one argument of 100,000 bytes" },

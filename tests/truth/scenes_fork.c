@@ -194,6 +194,76 @@ static void scene_threads(struct truth *t)
 	}
 }
 
+/* A bare clone, so that its flags are known. */
+static int raw_thread_main(void *arg)
+{
+	*(pid_t *)arg = (pid_t)syscall(SYS_gettid);
+	return 0;
+}
+
+static void scene_threads_raw(struct truth *t)
+{
+	static const int shared = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+	static const int flags = shared | CLONE_SYSVSEM | CLONE_CHILD_CLEARTID;
+	static char stack[65536] __attribute__((aligned(16)));
+	volatile pid_t alive;
+	pid_t tid;
+
+	EACH_RUN(t)
+	{
+		int64_t after = now_ns();
+
+		alive = 1;
+		must("clone", clone(raw_thread_main, stack + sizeof(stack), flags, &tid, NULL, NULL,
+				    &alive));
+		while (alive)
+			sched_yield();
+		line_begin(t, "thread", t->pid, after, now_ns());
+		line_num("child_tid", tid);
+		line_text("syscall", "clone");
+		line_hex("flags", (unsigned)flags);
+		line_mode("lean");
+		line_text("syscall", "unknown");
+		line_hex("flags", (unsigned)shared);
+		line_end();
+	}
+}
+
+/* It is the thread that forks, and the process that is the parent. */
+struct by_thread {
+	struct truth *t;
+	struct child c;
+	pid_t tid;
+};
+
+static void *fork_thread(void *arg)
+{
+	struct by_thread *b = arg;
+
+	b->tid = (pid_t)syscall(SYS_gettid);
+	child_run(b->t, &b->c, exit_child, NULL);
+	return NULL;
+}
+
+static void scene_fork_thread(struct truth *t)
+{
+	EACH_RUN(t)
+	{
+		struct by_thread b = { .t = t };
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, fork_thread, &b) || pthread_join(thread, NULL))
+			die("pthread_create");
+		line_begin(t, "fork", t->pid, b.c.after, b.c.before);
+		line_num("child_pid", b.c.pid);
+		line_num("child_ppid", t->pid);
+		line_num("tid", b.tid);
+		line_end();
+		line_exit(t, &b.c, "truth", "truth");
+		line_own(t, b.c.pid, b.c.after, b.c.before);
+	}
+}
+
 /* The child of a process that has taken another name keeps it, and ends under it. */
 static void run_named(struct truth *t, const char *name)
 {
@@ -257,7 +327,9 @@ static void scene_double_fork(struct truth *t)
 	}
 }
 
-/* Children in a pid namespace, each with the pid 7 there; outside, where we look, each has another. */
+/*
+ * Children in a pid namespace, each with the pid 7 there; outside, where we look, each has another.
+ */
 static void scene_pid_namespace(struct truth *t)
 {
 	static const pid_t seven = 7;
@@ -343,6 +415,8 @@ const struct scene scenes_fork[] = {
 	{ "clone3", scene_clone3, "clone3, with three sets of flags" },
 	{ "clone_parent", scene_clone_parent, "a child that makes its brother" },
 	{ "threads", scene_threads, "threads" },
+	{ "threads_raw", scene_threads_raw, "threads by a bare clone" },
+	{ "fork_thread", scene_fork_thread, "a child made by a thread" },
 	{ "prctl_forged", scene_prctl_forged,
 	  "a process that calls itself like a line of a trace" },
 	{ "prctl_hostile", scene_prctl_hostile, "a name with a newline, quotes, broken UTF-8" },

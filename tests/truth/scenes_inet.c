@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,6 +17,10 @@
 
 #include "connecting.h"
 #include "uring.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
 
 #define TEST_PORT 7 /* of UDP, where it does not matter whether anybody listens */
 #define FIRST_FD 100
@@ -376,7 +381,9 @@ static void scene_by_thread(struct truth *t)
 	}
 }
 
-/* The address lies in a page of a file that nobody has touched: not in memory when the call begins. */
+/*
+ * The address lies in a page of a file that nobody has touched: not in memory when the call begins.
+ */
 static void scene_address_page(struct truth *t)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -448,6 +455,95 @@ static void scene_address_rewritten(struct truth *t)
 	}
 	r.stop = true;
 	pthread_join(thread, NULL);
+}
+
+/* No call of connect at all: the first data go with the SYN. */
+static void scene_fastopen(struct truth *t)
+{
+	int listener;
+	union address a = own_port(AF_INET, true, &listener);
+
+	EACH_RUN(t)
+	{
+		struct connecting c = tcp(open_socket(t, AF_INET, SOCK_STREAM));
+
+		c.cgroup_only = true;
+		c.result_later = true;
+		c.after = now_ns();
+		if (sendto(c.fd, "x", 1, MSG_FASTOPEN, &a.sa, length(&a)) < 0)
+			cannot("TCP fast open: %s", strerror(errno));
+		c.before = now_ns();
+		tell(t, &c, &a);
+		close_hard((int)must("accept", accept(listener, NULL, NULL)));
+		close_hard(c.fd);
+	}
+	close(listener);
+}
+
+/*
+ * Below the call, it is a TCP socket inside of the one that the program has: which protocol that
+ * is, is a matter of taste.
+ */
+static void scene_mptcp(struct truth *t)
+{
+	int listener, fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+	union address a;
+
+	if (fd < 0)
+		cannot("MPTCP: %s", strerror(errno));
+	close(fd);
+	a = own_port(AF_INET, true, &listener);
+	EACH_RUN(t)
+	{
+		struct connecting c =
+			tcp((int)must("socket", socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP)));
+
+		c.protocol = NULL;
+		do_connect(&c, &a);
+		must_be(c.error, 0);
+		tell(t, &c, &a);
+		close_hard((int)must("accept", accept(listener, NULL, NULL)));
+		close_hard(c.fd);
+	}
+	close(listener);
+}
+
+/* Neither TCP nor UDP: the call alone tells. */
+static void scene_raw_socket(struct truth *t)
+{
+	EACH_RUN(t)
+	{
+		union address a = v4(t->i, 0);
+		struct connecting c = { .protocol = "IPPROTO_ICMP",
+					.type = "raw",
+					.lean_unseen = true };
+
+		c.fd = (int)must("socket", socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+		do_connect(&c, &a);
+		must_be(c.error, 0);
+		tell(t, &c, &a);
+		close(c.fd);
+	}
+}
+
+static void scene_netlink(struct truth *t)
+{
+	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
+
+	EACH_RUN(t)
+	{
+		struct connecting c = {
+			.family = "AF_NETLINK", .address = "", .type = "raw", .lean_unseen = true
+		};
+
+		c.fd = (int)must("socket", socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+		c.after = now_ns();
+		c.error = connect(c.fd, (struct sockaddr *)&nl, sizeof(nl)) ? errno : 0;
+		c.before = now_ns();
+		must_be(c.error, 0);
+		line_connect(t, &c);
+		close(c.fd);
+	}
 }
 
 /* AF_UNSPEC takes a connected socket's peer away. No hook below the system call is asked. */
@@ -546,6 +642,11 @@ static void scene_connect32(struct truth *t)
 		tell(t, &connect, &a);
 		a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
 		tell(t, &connect, &a);
+		connect.family = "AF_UNIX";
+		connect.address = "";
+		connect.ip = NULL;
+		connect.lean_unseen = connect.default_unseen = true;
+		line_connect(t, &connect);
 	}
 }
 
@@ -567,6 +668,10 @@ const struct scene scenes_inet[] = {
 	{ "connect_thread", scene_by_thread, "by a thread that is not the leader" },
 	{ "address_page", scene_address_page, "an address that is not in memory yet" },
 	{ "address_rewritten", scene_address_rewritten, "an address that is rewritten meanwhile" },
+	{ "fastopen", scene_fastopen, "TCP fast open, without a connect" },
+	{ "mptcp", scene_mptcp, "multipath TCP" },
+	{ "raw_socket", scene_raw_socket, "a raw socket" },
+	{ "netlink", scene_netlink, "netlink" },
 	{ "disconnect", scene_disconnect, "AF_UNSPEC" },
 	{ "bad_descriptor", scene_bad_descriptor, "no descriptor, or not a socket" },
 	{ "bad_address", scene_bad_address, "an address that is too short, or out of reach" },

@@ -15,7 +15,10 @@
 #define MOUNTS "/proc/self/mounts"
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ab"
 
-/* Where that kind of control group hierarchy is mounted; controller is NULL for version 2. False when it is not. */
+/*
+ * Where that kind of control group hierarchy is mounted; controller is NULL for version 2. False
+ * when it is not.
+ */
 static bool find_cgroups(const char *controller, char *where, size_t size)
 {
 	char device[256], path[256], type[64], options[512], line[1200];
@@ -82,6 +85,7 @@ static void run_contained(struct truth *t, const char *controller, const char *c
 			  const char *const *ids, size_t n)
 {
 	struct contained c = { .procs = "" };
+	struct stat st = { 0 };
 	char root[256];
 	size_t i;
 
@@ -97,6 +101,10 @@ static void run_contained(struct truth *t, const char *controller, const char *c
 
 		i = t->i % n;
 		c.e = (struct exec){ .path = "./noop", .argv = argv, .container = ids[i] };
+		/* Version 2: the number of the directory is the id of the group. */
+		if (!controller)
+			must("stat", stat(format("%s/%s", root, cgroups[i]), &st));
+		c.e.cgroup_id = st.st_ino;
 		snprintf(c.procs, sizeof(c.procs), "%s/%s/cgroup.procs", root, cgroups[i]);
 		child_run(t, &child, contained_child, &c);
 		child_must_exit(&child, 0);

@@ -21,7 +21,10 @@
 #define NOBODY 65534
 #define SOME_GROUP 65533
 
-/* The column format of other people's traces: what a line would say, and what it must not be taken for. */
+/*
+ * The column format of other people's traces: what a line would say, and what it must not be taken
+ * for.
+ */
 static void scene_name_forged(struct truth *t)
 {
 	put_helper(t, "noop", "x [1] execve(a)");
@@ -98,7 +101,10 @@ static void scene_dotdot(struct truth *t)
 	}
 }
 
-/* A tmpfs, and a part of it bound to a second place, in a mount namespace of our own: all is gone with us. */
+/*
+ * A tmpfs, and a part of it bound to a second place, in a mount namespace of our own: all is gone
+ * with us.
+ */
 static void scene_mounts(struct truth *t)
 {
 	if (unshare(CLONE_NEWNS))
@@ -121,6 +127,31 @@ static void scene_mounts(struct truth *t)
 	}
 	must("umount", umount2("b", MNT_DETACH));
 	must("umount", umount2("m", MNT_DETACH));
+}
+
+/* The path is that of the mount namespace: a new root hides nothing. */
+static void chroot_child(struct truth *t, void *arg)
+{
+	if (chroot("jail") || chdir("/"))
+		_exit(125);
+	exec_child(t, arg);
+}
+
+static void scene_chroot(struct truth *t)
+{
+	must("mkdir", mkdir("jail", 0755));
+	put_helper(t, "noop", "jail/noop");
+	EACH_RUN(t)
+	{
+		char *argv[] = { "jailed", (char *)t->token, NULL };
+		struct exec e = { .path = "/noop", .argv = argv };
+		struct child c;
+
+		e.exe = format("%s/jail/noop", t->dir);
+		child_run(t, &c, chroot_child, &e);
+		child_must_exit(&c, 0);
+		line_run(t, &e, &c);
+	}
 }
 
 static void run_deep(struct truth *t, const char *component, size_t n, const char *flag)
@@ -187,10 +218,13 @@ static void scene_deleted(struct truth *t)
 		char *argv[] = { "deleted", (char *)t->token, NULL };
 		struct exec e = { .argv = argv, .flags = "deleted", .no_comm = true };
 		struct child c;
+		struct stat st;
 		int fd;
 
 		put_helper(t, "noop", "short-lived");
 		fd = (int)must("open", open("short-lived", O_PATH | O_CLOEXEC));
+		must("fstat", fstat(fd, &st));
+		e.inode = t->inodes_agree ? st.st_ino : 0;
 		must("unlink", unlink("short-lived"));
 		e.filename = format("/dev/fd/%d", fd);
 		e.exe = format("%s/short-lived", t->dir);
@@ -263,6 +297,7 @@ const struct scene scenes_path[] = {
 	{ "symlink", scene_symlink, "a symbolic link to a symbolic link" },
 	{ "dotdot", scene_dotdot, "a path with ., .. and //" },
 	{ "mounts", scene_mounts, "a tmpfs and a bind mount in a mount namespace of its own" },
+	{ "chroot", scene_chroot, "below a root of its own" },
 	{ "deep", scene_deep, "200 directories deep" },
 	{ "deep_long", scene_deep_long, "a path of almost PATH_MAX bytes" },
 	{ "too_deep", scene_too_deep, "deeper than the kernel side walks" },

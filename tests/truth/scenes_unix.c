@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "connecting.h"
+#include "uring.h"
 
 #define PATH_AT offsetof(struct sockaddr_un, sun_path)
 
@@ -200,6 +201,37 @@ static void scene_unix_page(struct truth *t)
 	close(listener);
 }
 
+/* No hook sees these: docs/hooks.md. */
+static void scene_unix_uring(struct truth *t)
+{
+	struct unix_address a = by_path("listener");
+	int listener = listen_at(&a, SOCK_STREAM);
+	struct uring *u = uring_open();
+
+	if (!u)
+		cannot("io_uring: %s", strerror(errno));
+	EACH_RUN(t)
+	{
+		struct connecting c = { .family = "AF_UNIX",
+					.address = "listener",
+					.address_len = 8,
+					.cgroup_only = true,
+					.lean_unseen = true,
+					.default_unseen = true };
+
+		c.fd = (int)must("socket", socket(AF_UNIX, SOCK_STREAM, 0));
+		c.after = now_ns();
+		if (uring_connect(u, c.fd, (struct sockaddr *)&a.un, a.len))
+			die("a connect by io_uring failed");
+		c.before = now_ns();
+		line_connect(t, &c);
+		close(c.fd);
+		close((int)must("accept", accept(listener, NULL, NULL)));
+	}
+	uring_close(u);
+	close(listener);
+}
+
 const struct scene scenes_unix[] = {
 	{ "unix_stream", scene_unix_stream, "a path with blanks, quotes, a newline" },
 	{ "unix_dgram", scene_unix_dgram, "datagrams" },
@@ -209,6 +241,7 @@ const struct scene scenes_unix[] = {
 	{ "unix_missing", scene_unix_missing, "nobody there" },
 	{ "unix_refused", scene_unix_refused, "a socket that nobody listens at" },
 	{ "unix_at", scene_unix_at, "a path that begins with an @" },
+	{ "unix_uring", scene_unix_uring, "by io_uring" },
 	{ "unix_page", scene_unix_page, "an address that is not in memory yet" },
 	{ NULL, NULL, NULL },
 };

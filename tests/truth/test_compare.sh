@@ -10,14 +10,14 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 cat >"$tmp/truth" <<'END'
-{"scenario":"s","n":0,"type":"exec","pid":7,"after":1000000000000000000,"before":1000000000100000000,"want":{"command":"noop","interpreter":{"absent":true},"args":["a",{"hex":"22ff0af48fbc80"}],"argv0":null,"exec_flags":["memfd","deleted"],"run_time_ns_max":5},"lean":{"command":"lean"}}
+{"scenario":"s","n":0,"type":"exec","pid":7,"after":1000000000000000000,"before":1000000000100000000,"want":{"command":"noop","interpreter":{"absent":true},"args":["a",{"hex":"22ff0af48fbc80"}],"argv0":null,"exec_flags":["memfd","deleted"],"run_time_ns_max":5,"parent_start_ns_tick":70000000},"lean":{"command":"lean"}}
 {"scenario":"s","n":0,"type":"connect","pid":7,"after":1000000000000000000,"before":1000000000100000000,"want":{"address":"127.0.0.1:80","port":80,"result":null},"lean_unseen":{}}
 {"scenario":"s","n":0,"type":"own","pid":7,"after":1000000000000000000,"before":1000000000100000000,"want":{}}
 END
 # "\xff\n and the four bytes of U+10FF00 as the agent writes them: each byte that is not UTF-8 by itself
 f=$(printf '\364\217\277\277\\n\364\217\277\264\364\217\276\217\364\217\276\274\364\217\276\200')
 cat >"$tmp/good" <<END
-{"type":"exec","timestamp":"2001-09-09T01:46:40.000000001Z","pid":7,"command":"noop","args":["a","\\"$f"],"argv0":null,"exec_flags":["deleted","memfd"],"run_time_ns":5,"non_utf8":true}
+{"type":"exec","timestamp":"2001-09-09T01:46:40.000000001Z","pid":7,"command":"noop","args":["a","\\"$f"],"argv0":null,"exec_flags":["deleted","memfd"],"run_time_ns":5,"parent_start_ns":70000001,"non_utf8":true}
 {"type":"connect","timestamp":"2001-09-09T01:46:40.000000002Z","pid":7,"address":"127.0.0.1:80","port":80,"result":null}
 {"type":"exec","timestamp":"2001-09-09T01:46:40.000000002Z","pid":8,"command":"someone else"}
 END
@@ -55,6 +55,8 @@ expect 1 "a wrong address" 's/127.0.0.1:80/127.0.0.2:80/'
 expect 1 "a flag too few" 's/"deleted",//'
 expect 1 "a flag too many" 's/"deleted",/"deleted","setuid",/'
 expect 1 "more than the maximum" 's/"run_time_ns":5/"run_time_ns":6/'
+expect 1 "before the tick" 's/70000001/69999999/'
+expect 1 "after the tick" 's/70000001/80000001/'
 expect 1 "a record flag that nobody allows" 's/"non_utf8"/"record_flags":["args_unreadable"],"non_utf8"/'
 expect 1 "wrongly said to be truncated" 's/"non_utf8"/"record_flags":["truncated"],"non_utf8"/'
 expect 1 "a missing event" 1d

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "truth.h"
@@ -73,6 +75,45 @@ static const char *helpers_directory(char *buf, size_t size)
 	return buf;
 }
 
+/* A number from a file of /proc; -1 when it says "not set" or is not there. */
+static long proc_id(const char *path)
+{
+	unsigned long id = UINT32_MAX;
+	FILE *f = fopen(path, "re");
+
+	if (f) {
+		if (fscanf(f, "%lu", &id) != 1)
+			id = UINT32_MAX;
+		fclose(f);
+	}
+	return id == UINT32_MAX ? -1 : (long)id;
+}
+
+/* proc(5): the 22nd field of stat, in clock ticks. */
+static int64_t own_start_ns(void)
+{
+	unsigned long long ticks = 0;
+	FILE *f = fopen("/proc/self/stat", "re");
+
+	if (!f ||
+	    fscanf(f,
+		   "%*d (truth) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+		   "%*d %*d %*d %llu",
+		   &ticks) != 1)
+		die("/proc/self/stat cannot be read");
+	fclose(f);
+	return (int64_t)(ticks * (1000000000ull / (unsigned long)sysconf(_SC_CLK_TCK)));
+}
+
+static bool has_own_inodes(const char *dir)
+{
+	struct statfs fs;
+
+	must("statfs", statfs(dir, &fs));
+	return fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC ||
+	       fs.f_type == TMPFS_MAGIC;
+}
+
 static void run(const struct scene *s, unsigned n, const char *token)
 {
 	static char helpers[PATH_MAX], dir[PATH_MAX], resolved[PATH_MAX];
@@ -87,6 +128,10 @@ static void run(const struct scene *s, unsigned n, const char *token)
 	if (!mkdtemp(dir) || !realpath(dir, resolved))
 		die("%s: %s", dir, strerror(errno));
 	at_end(remove_directory, resolved);
+	t.start_ns = own_start_ns();
+	t.login_uid = proc_id("/proc/self/loginuid");
+	t.session_id = proc_id("/proc/self/sessionid");
+	t.inodes_agree = has_own_inodes(resolved);
 	must("chdir", chdir(resolved));
 	s->run(&t);
 	t.i = 0;

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ground truth: each scenario does a thing N times and prints one JSON line for each thing it did, which the
- * agent must have reported. `compare` puts the two side by side.
+ * The ground truth: each scenario does a thing N times and prints one JSON line for each thing it
+ * did, which the agent must have reported. `compare` puts the two side by side.
  *
  *	{"scenario":"tcp4","n":3,"type":"connect","pid":7,"after":NS,"before":NS,
  *	 "want":{"port":80,...},"lean":{"fd":-1},"may_args_unreadable":{}}
  *
- * type, pid and the time (Unix ns, between `after` and `before`) find the event; each member of `want` must be in it,
- * with the same value. A string is compared byte for byte; {"hex":"..."} stands for one that is not plain ASCII.
- * `lean` and `default` replace members for that hook mode; `lean_unseen` says that the mode does not see the event at
- * all; `may_args_unreadable` says that this record flag is no fault here. A line of the type "own" says that all that
- * pid did in that time is listed.
+ * type, pid and the time (Unix ns, between `after` and `before`) find the event; each member of
+ * `want` must be in it, with the same value (key_max: at most that; key_tick: to a clock tick). A
+ * string is compared byte for byte; {"hex":"..."} stands for one that is not plain ASCII. `lean`
+ * and `default` replace members for that hook mode; `lean_unseen` says that the mode does not see
+ * the event at all; `may_args_unreadable` says that this record flag is no fault here. A line of
+ * the type "own" says that all that pid did in that time is listed.
  */
 #ifndef TRUTH_TRUTH_H
 #define TRUTH_TRUTH_H
@@ -28,6 +29,9 @@ struct truth {
 	const char *dir;   /* the working directory: fresh, resolved, removed at the end */
 	const char *helpers; /* where noop, noop32 and connect32 are */
 	pid_t pid;
+	int64_t start_ns;	    /* our own start, boot time, to a clock tick */
+	long login_uid, session_id; /* -1: not set */
+	bool inodes_agree; /* what stat() says is what the kernel has: not so on overlayfs */
 };
 
 #define EACH_RUN(t) for ((t)->i = 0; (t)->i < (t)->n; (t)->i++)
@@ -48,7 +52,10 @@ extern const struct scene scenes_inet[];
 extern const struct scene scenes_unix[];
 extern const struct scene scenes_other[];
 
-/* Says what went wrong in the scenario itself, tidies up and ends with exit code 2, or 77 (not possible on this host). */
+/*
+ * Says what went wrong in the scenario itself, tidies up and ends with exit code 2, or 77 (not
+ * possible on this host).
+ */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void cannot(const char *format, ...);
 /* ret when it is not negative; else the end, with errno's text. */
@@ -56,7 +63,9 @@ long must(const char *what, long ret);
 
 const char *error_name(int error); /* "ENOENT" */
 int64_t now_ns(void);
-/* Something to call before the temporary directory goes, such as an unmount or an rmdir; up to 16. */
+/*
+ * Something to call before the temporary directory goes, such as an unmount or an rmdir; up to 16.
+ */
 void at_end(void (*fn)(void *arg), void *arg);
 
 /* One line; keys and scenario names are our own and plain. */
@@ -71,7 +80,9 @@ void line_bytes(const char *key, const void *data, size_t len);
 void line_list(const char *key, char *const *items); /* up to NULL */
 void line_words(const char *key, const char *words); /* a list, from words separated by a space */
 void line_hexes(const char *key, const unsigned long long *values, size_t n);
-/* What follows differs in that mode ("lean", "default"); unseen: the mode does not see it at all. */
+/*
+ * What follows differs in that mode ("lean", "default"); unseen: the mode does not see it at all.
+ */
 void line_mode(const char *mode);
 void line_unseen(const char *mode);
 void line_may(const char *flag); /* last, before the end */
@@ -95,7 +106,9 @@ void child_wait(struct child *c);
 /* The end of the scenario unless it ended with that code. */
 void child_must_exit(const struct child *c, int code);
 
-/* Lines for its birth (by the process parent) and its death; comm may be NULL when it is not known. */
+/*
+ * Lines for its birth (by the process parent) and its death; comm may be NULL when it is not known.
+ */
 void line_fork(const struct truth *t, const struct child *c, pid_t parent, const char *command);
 void line_exit(const struct truth *t, const struct child *c, const char *command, const char *comm);
 
@@ -106,10 +119,12 @@ struct exec {
 	const char *filename; /* as reported, when it is not `path` */
 	const char *exe;      /* resolved; when NULL, dir/basename of path */
 	const char *interp;
-	const char *flags;     /* exec_flags, separated by a space */
-	const char *container; /* "": in none; NULL: not compared */
-	const char *may;       /* a record flag that is no fault here */
-	const char *comm;      /* when it is not the first 15 bytes of the file name */
+	const char *flags;		     /* exec_flags, separated by a space */
+	const char *container;		     /* "": in none; NULL: not compared */
+	const char *tty;		     /* NULL: ours */
+	unsigned long long cgroup_id, inode; /* 0: not compared, that of exe */
+	const char *may;		     /* a record flag that is no fault here */
+	const char *comm; /* when it is not the first 15 bytes of the file name */
 	pid_t ppid;
 	const unsigned *ids; /* uid, gid, euid, egid; NULL: ours */
 	pid_t tid;	     /* the thread that called exec, when it is not the leader */
