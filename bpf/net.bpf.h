@@ -43,7 +43,8 @@ struct {
 	__type(value, u32);
 } announced SEC(".maps");
 
-/* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT */
+/* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT, which no socket
+ * does without passing the tracepoint. No LRU: what finds no room is counted, not pushed out in silence. */
 struct pending_connect {
 	struct edr_hdr hdr; /* of the process that connects; time_ns is the start */
 	edr_comm comm;
@@ -51,7 +52,7 @@ struct pending_connect {
 	u32 pad;
 };
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);
 	__type(value, struct pending_connect);
@@ -261,7 +262,8 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 	pending.hdr = r.e.hdr;
 	pending.uid = r.e.uid;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
-	bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY);
+	if (bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY))
+		emit_lost(EDR_CONNECT_RESULT);
 	if (by_call || (cookie && bpf_map_lookup_elem(&announced, &cookie))) {
 		bpf_map_delete_elem(&announced, &cookie);
 		return;
