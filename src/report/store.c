@@ -391,7 +391,8 @@ static int compare(int dir, const char *name, const char *data, size_t len)
 	return err;
 }
 
-static int write_at(struct report_store *s, int dir, const char *name, const char *data, size_t len)
+static int write_new(struct report_store *s, int dir, const char *name, const char *data,
+		     size_t len)
 {
 	char temp[64];
 	int fd, err;
@@ -406,6 +407,17 @@ static int write_at(struct report_store *s, int dir, const char *name, const cha
 		unlinkat(dir, temp, 0);
 	if (close(fd) && !err && errno != EINTR)
 		err = -errno;
+	return err;
+}
+
+static int write_at(struct report_store *s, int dir, const char *name, const char *data, size_t len)
+{
+	struct stat st;
+	int err = -EEXIST;
+
+	/* Looked at first: who tries id, id-2, id-3, ... should not write and sync each time. */
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
+		err = write_new(s, dir, name, data, len);
 	if (err == -EEXIST)
 		err = compare(dir, name, data, len);
 	return err ? err : sync_dir(dir);
