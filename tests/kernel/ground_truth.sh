@@ -44,6 +44,8 @@ echo "done in $(($(now_ms) - start)) ms"
 agent_sync || die "the agent has gone"
 agent_stop
 assert_eq "exit status" 0 $STATUS
+assert_eq "lost in the kernel" 0 "$(cells_sum .loss.total)"
+grep -v -e ' interim ' -e ' info report: ' "$T/agent.log"
 
 cat "$T"/truth/* >"$T/truth.jsonl"
 status=0
