@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define SCHEMA_VERSION 1
-#define NS_PER_S 1000000000ll
+#define NS_PER_S 1000000000LL
 
 /* ---- ids ---- */
 

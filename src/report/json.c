@@ -13,7 +13,7 @@
 #define LINE_FLAGS (JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE)
 #define PRETTY_FLAGS (LINE_FLAGS | JSON_C_TO_STRING_PRETTY)
 #define INDENT 2 /* json-c's */
-#define NS_PER_S 1000000000ll
+#define NS_PER_S 1000000000LL
 
 void rj_free(struct rj *j)
 {

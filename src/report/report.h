@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reports: a closed cell as JSON (json-c; field names in docs/report-schema.md) and the store that writes it,
- * whole or not at all: a temporary file in the same directory, fsync, rename, fsync of the directory, mode 0600.
+ * Reports: a closed cell as JSON (json-c; field names in docs/report-schema.md) and the store that
+ * writes it, whole or not at all: a temporary file in the same directory, fsync, rename, fsync of
+ * the directory, mode 0600.
  */
 #ifndef EDR_REPORT_REPORT_H
 #define EDR_REPORT_REPORT_H
@@ -19,41 +20,52 @@ int report_interim_json(const struct cell_events *part, struct buf *id, struct b
 struct report_store;
 
 /*
- * Opens or makes dir (0700) and dir/cells; the path may be relative. Every later access goes through the directory's
- * descriptor, without following links. -errno with one sentence in err: not a directory, owned by someone else,
- * writable by others, read-only, no permission.
+ * Opens or makes dir (0700) and dir/cells; the path may be relative. Every later access goes
+ * through the directory's descriptor, without following links. -errno with one sentence in err: not
+ * a directory, owned by someone else, writable by others, read-only, no permission.
  */
 int report_store_open(struct report_store **out, const char *dir, char *err, size_t err_size);
 void report_store_close(struct report_store *s);
 
 /*
- * Writes level/id.json. 0; -EEXIST when that name is taken by other content (the caller tries id-2, id-3, ...); the same
- * content again is 0; else -errno, with nothing left behind.
+ * Writes level/id.json. 0; -EEXIST when that name is taken by other content (the caller tries id-2,
+ * id-3, ...); the same content again is 0; else -errno, with nothing left behind (or the whole
+ * report, where only the directory could not be synced: the next try finds it and syncs again).
  */
-int report_store_write(struct report_store *s, const char *level, const char *id, const char *data, size_t len);
+int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
+		       size_t len);
 
 /* Temporary files that a killed run left are removed when a store is opened; how many. */
 size_t report_store_swept(const struct report_store *s);
 
 /*
- * The report thread: takes closed cells and interim parts off a bounded queue, makes the JSON, writes it. A write that
- * fails is kept and tried again, said once a minute. The collector never waits for it.
+ * The report thread: takes closed cells and interim parts off a bounded queue, makes the JSON,
+ * writes it. A write that fails is kept and tried again, said once a minute. The collector never
+ * waits for it.
  */
 struct report_writer;
 struct report_writer_config {
 	const char *dir;
-	size_t max_queue;	/* reports that wait; beyond, the newest interim part is dropped and counted */
-	unsigned retry_ms;	/* between tries */
-	bool wait_for_room;	/* replay: the caller waits instead of dropping */
-	/* Called in the report thread after each report that was written; both may be NULL. */
-	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
+	size_t max_queue;   /* reports that wait; see report_writer_cell() */
+	unsigned retry_ms;  /* between tries */
+	bool wait_for_room; /* replay: the caller waits instead of dropping, unless writing fails */
+	/* Called in the report thread after each report that was written; may be NULL. */
+	void (*on_written)(void *ctx, const char *path, const struct cell *cell); /* NULL: a part */
 	void *ctx;
 };
-int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg, char *err, size_t err_size);
-/* Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). */
+int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg,
+			char *err, size_t err_size);
+/*
+ * Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). In a full queue a
+ * cell takes the place of the newest interim part that waits; an interim part, and a cell that
+ * finds only cells waiting, is dropped.
+ */
 int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);
-/* Waits until all is written or timeout_ms has passed; gives the number of reports that could not be written. Frees w. */
+/*
+ * Waits until all is written or timeout_ms has passed; gives the number of reports that could not
+ * be written. Frees w.
+ */
 size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms);
 
 /* What a line for people says of a written cell. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,24 @@ static struct item *pop(struct report_writer *w)
 	return i;
 }
 
+/*
+ * With the lock held, and not while it is said: a log that nobody reads any more may block, and the
+ * collector must not. Only this thread takes the first of the queue.
+ */
+__attribute__((format(printf, 3, 4))) static void say(struct report_writer *w, enum log_level level,
+						      const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	pthread_mutex_unlock(&w->lock);
+	log_line(level, "report", "%s", text);
+	pthread_mutex_lock(&w->lock);
+}
+
 static void fail(struct report_writer *w, int err, const char *name)
 {
 	unsigned long long now = mono_now_ms();
@@ -172,10 +191,10 @@ static void fail(struct report_writer *w, int err, const char *name)
 	if (w->said_at_ms && now - w->said_at_ms < WRITER_SAY_MS)
 		return;
 	w->said_at_ms = now;
-	log_warn("report",
-		 "cannot write %s/cells/%s.json: %s; %zu reports are kept and tried again, %llu "
-		 "were dropped",
-		 w->shown, name, strerror(-err), w->queued, w->dropped);
+	say(w, LOG_LEVEL_WARN,
+	    "cannot write %s/cells/%s.json: %s; %zu reports are kept and tried again, %llu "
+	    "were dropped",
+	    w->shown, name, strerror(-err), w->queued, w->dropped);
 }
 
 static void works_again(struct report_writer *w)
@@ -184,7 +203,7 @@ static void works_again(struct report_writer *w)
 
 	w->failed = false;
 	w->said_at_ms = 0;
-	log_info("report", "reports are written again after %llu s", s);
+	say(w, LOG_LEVEL_INFO, "reports are written again after %llu s", s);
 }
 
 static void say_dropped(struct report_writer *w)
@@ -196,8 +215,9 @@ static void say_dropped(struct report_writer *w)
 		return;
 	w->dropped_said = w->dropped;
 	w->dropped_said_at_ms = now;
-	log_warn("report", "%llu reports were dropped: more than %zu were waiting to be written",
-		 w->dropped, w->cfg.max_queue);
+	say(w, LOG_LEVEL_WARN,
+	    "%llu reports were dropped: more than %zu were waiting to be written", w->dropped,
+	    w->cfg.max_queue);
 }
 
 static void write_head(struct report_writer *w)
@@ -218,9 +238,9 @@ static void write_head(struct report_writer *w)
 	}
 	if (err) {
 		w->dropped++;
-		log_error("report",
-			  "there are %d reports of the name %s already; this one is dropped",
-			  WRITER_MAX_COPIES, w->id.data);
+		say(w, LOG_LEVEL_ERROR,
+		    "there are %d reports of the name %s already; this one is dropped",
+		    WRITER_MAX_COPIES, w->id.data);
 	} else if (w->failed) {
 		works_again(w);
 	}

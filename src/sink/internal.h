@@ -36,8 +36,8 @@ struct sink_file {
 	bool append;
 	int fd; /* -1: not open */
 	bool regular;
-	bool half_line; /* it does not end with a newline, and should */
-	bool reopens; /* when it fails the path is opened again; else the same file is tried again */
+	bool half_line;	  /* it does not end with a newline, and should */
+	bool reopens;	  /* a failure is mended by opening the path again */
 	size_t had_bytes; /* when it was opened */
 };
 

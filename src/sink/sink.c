@@ -68,14 +68,6 @@ static int add(struct sink *s, const void *data, size_t len)
 	return 0;
 }
 
-static int end_at_limit(struct sink *s)
-{
-	s->full = true;
-	log_warn("sink", "%s: %s has reached its limit of %zu bytes; nothing more is written to it",
-		 s->name, s->shown, s->max_file_bytes);
-	return -EFBIG;
-}
-
 static int admit(struct sink *s, size_t len)
 {
 	for (;;) {
@@ -83,8 +75,10 @@ static int admit(struct sink *s, size_t len)
 			return -EPIPE;
 		if (s->full)
 			return -EFBIG;
-		if (s->max_file_bytes && s->file_bytes + len > s->max_file_bytes)
-			return end_at_limit(s);
+		if (s->max_file_bytes && s->file_bytes + len > s->max_file_bytes) {
+			s->full = true;
+			return -EFBIG;
+		}
 		if (len > s->max_queue_bytes)
 			return -ENOBUFS;
 		if (s->queued_bytes + len <= s->max_queue_bytes)
@@ -100,15 +94,22 @@ static int admit(struct sink *s, size_t len)
 
 int sink_write(struct sink *s, const void *data, size_t len)
 {
+	bool was_full, is_full;
 	int err;
 
 	pthread_mutex_lock(&s->lock);
+	was_full = s->full;
 	err = admit(s, len);
 	if (!err)
 		err = add(s, data, len);
 	if (err)
 		s->lost++;
+	is_full = s->full;
 	pthread_mutex_unlock(&s->lock);
+	if (is_full && !was_full)
+		log_warn("sink",
+			 "%s: %s has reached its limit of %zu bytes; nothing more is written to it",
+			 s->name, s->shown, s->max_file_bytes);
 	return err;
 }
 

@@ -3,6 +3,7 @@
 #include "sink/internal.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,14 +48,32 @@ static void drop_queue(struct sink *s)
 	}
 }
 
+/*
+ * With the lock held, and not while it is said: a log that nobody reads any more may block, and the
+ * caller must not. Only this thread takes out of the queue, so what it is about to do stays right.
+ */
+__attribute__((format(printf, 3, 4))) static void say(struct sink *s, enum log_level level,
+						      const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	pthread_mutex_unlock(&s->lock);
+	log_line(level, "sink", "%s", text);
+	pthread_mutex_lock(&s->lock);
+}
+
 /* Nobody will ever read standard output again. */
 static void end_for_good(struct sink *s)
 {
 	s->ended = true;
 	drop_queue(s);
-	log_warn("sink", "%s: nobody reads standard output any more; nothing more is written to it",
-		 s->name);
 	pthread_cond_broadcast(&s->room);
+	say(s, LOG_LEVEL_WARN,
+	    "%s: nobody reads standard output any more; nothing more is written to it", s->name);
 }
 
 /* The file cannot be written now. What is queued stays, and callers that wait for room are told. */
@@ -78,12 +97,12 @@ static void fail(struct sink *s, int err, const char *why)
 		if (s->head)
 			s->sent = sink_chunk_boundary(s->head, s->sent);
 	}
+	pthread_cond_broadcast(&s->room);
 	if (!s->said_at_ms || now - s->said_at_ms >= SINK_SAY_MS) {
 		s->said_at_ms = now;
-		log_warn("sink", "%s: %s; tried again each second, %llu lost so far", s->name, why,
-			 s->lost);
+		say(s, LOG_LEVEL_WARN, "%s: %s; tried again each second, %llu lost so far", s->name,
+		    why, s->lost);
 	}
-	pthread_cond_broadcast(&s->room);
 }
 
 static void fail_write(struct sink *s, int err)
@@ -101,8 +120,8 @@ static void works_again(struct sink *s)
 	s->failed = false;
 	s->said_at_ms = 0;
 	s->last_error = 0;
-	log_info("sink", "%s: %s is written again after %llu.%01llu s; %llu lost so far", s->name,
-		 s->shown, ms / 1000, ms % 1000 / 100, s->lost);
+	say(s, LOG_LEVEL_INFO, "%s: %s is written again after %llu.%01llu s; %llu lost so far",
+	    s->name, s->shown, ms / 1000, ms % 1000 / 100, s->lost);
 }
 
 static void open_again(struct sink *s)
@@ -146,9 +165,9 @@ static void write_head(struct sink *s)
 		return;
 	}
 	pop(s);
+	pthread_cond_broadcast(&s->room);
 	if (s->failed)
 		works_again(s);
-	pthread_cond_broadcast(&s->room);
 }
 
 static bool finished(const struct sink *s)
@@ -172,8 +191,8 @@ static void finish(struct sink *s)
 	if (s->head) {
 		drop_queue(s);
 		s->result = s->last_error ? s->last_error : -ETIMEDOUT;
-		log_warn("sink", "%s: %s was closed before all was written, %llu lost", s->name,
-			 s->shown, s->lost);
+		say(s, LOG_LEVEL_WARN, "%s: %s was closed before all was written, %llu lost",
+		    s->name, s->shown, s->lost);
 	} else if (s->ended) {
 		s->result = -EPIPE;
 	}

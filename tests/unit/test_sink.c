@@ -532,6 +532,46 @@ START_TEST(waiting_ends_when_the_file_fails)
 }
 END_TEST
 
+/* Standard error is a full pipe: the sink's thread hangs in its log, the caller must not. */
+static void nobody_reads_the_log(void)
+{
+	struct sink_config cfg = {
+		.path = "/dev/full", .name = "output", .append = true, .max_queue_bytes = 100000
+	};
+	struct sink *s;
+	unsigned i = 0;
+	int ends[2];
+
+	if (pipe2(ends, O_NONBLOCK))
+		_exit(1);
+	while (write(ends[1], "", 1) == 1)
+		;
+	fcntl(ends[1], F_SETFL, 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_set_level(LOG_LEVEL_WARN);
+	if (sink_open(&s, &cfg, err, sizeof(err)))
+		_exit(2);
+	alarm(20);
+	while (put_line(s, i) != -EIO)
+		i++;
+	usleep(100000); /* now it hangs */
+	for (i = 0; i < 1000; i++)
+		put_line(s, i); /* a short one may still fit */
+}
+
+START_TEST(a_log_that_nobody_reads_holds_up_nothing)
+{
+	int fd;
+	pid_t pid;
+
+	if (access("/dev/full", W_OK))
+		return;
+	pid = with_stdout(&fd, nobody_reads_the_log);
+	ck_assert_int_eq(status_of(pid), 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(odd_sizes)
 {
 	struct sink *s = open_sink((struct sink_config){ .path = path, .append = true });
@@ -612,6 +652,7 @@ int main(void)
 		a_slow_pipe_gets_everything,
 		a_pipe_that_nobody_empties_holds_up_nothing,
 		waiting_ends_when_the_file_fails,
+		a_log_that_nobody_reads_holds_up_nothing,
 		odd_sizes,
 		two_callers_and_a_thread,
 	};
