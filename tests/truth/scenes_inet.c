@@ -60,6 +60,16 @@ static union address v4_in_v6(unsigned n, unsigned port)
 	return a;
 }
 
+static void need_ipv6(void)
+{
+	union address a = v6(0);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	if (fd < 0 || bind(fd, &a.sa, sizeof(a.in6)))
+		cannot("IPv6: %s", strerror(errno));
+	close(fd);
+}
+
 static socklen_t length(const union address *a)
 {
 	return a->sa.sa_family == AF_INET ? sizeof(a->in) : sizeof(a->in6);
@@ -149,6 +159,7 @@ static void scene_udp4(struct truth *t)
 
 static void scene_udp6(struct truth *t)
 {
+	need_ipv6();
 	EACH_RUN(t)
 	{
 		union address a = v6(1 + t->i % 65535);
@@ -163,6 +174,7 @@ static void scene_udp6(struct truth *t)
 
 static void scene_udp_mapped(struct truth *t)
 {
+	need_ipv6();
 	EACH_RUN(t)
 	{
 		union address a = v4_in_v6(t->i, TEST_PORT);
@@ -248,6 +260,7 @@ static void scene_tcp4(struct truth *t)
 
 static void scene_tcp6(struct truth *t)
 {
+	need_ipv6();
 	run_accepted(t, AF_INET6, SOCK_STREAM, 0);
 }
 
@@ -258,6 +271,7 @@ static void scene_tcp4_refused(struct truth *t)
 
 static void scene_tcp6_refused(struct truth *t)
 {
+	need_ipv6();
 	run_refused(t, AF_INET6, SOCK_STREAM, ECONNREFUSED);
 }
 
@@ -268,6 +282,7 @@ static void scene_tcp4_progress(struct truth *t)
 
 static void scene_tcp6_progress(struct truth *t)
 {
+	need_ipv6();
 	run_accepted(t, AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, EINPROGRESS);
 }
 
@@ -281,6 +296,7 @@ static void scene_tcp_mapped(struct truth *t)
 	int listener;
 	union address four = own_port(AF_INET, true, &listener), a = v4_in_v6(0, port_of(&four));
 
+	need_ipv6();
 	memcpy((char *)&a.in6.sin6_addr + 12, &four.in.sin_addr, 4);
 	EACH_RUN(t)
 	{
