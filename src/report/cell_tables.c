@@ -260,6 +260,8 @@ static json_object *executable_row(struct rj *j, const void *ctx, size_t i)
 	put_other(j, row, "connect_end_results", exe->connect_end_results.other);
 	put_other(j, row, "command_lines", exe->command_lines_other);
 	put_short_by(j, row, exe->short_by);
+	if (exe->failed_short_by)
+		rj_put_u64(j, row, "failed_short_by", exe->failed_short_by);
 	return row;
 }
 
@@ -354,6 +356,7 @@ void cell_json_other(struct rj *j, json_object *report, const struct cell_view *
 	json_object *other = rj_put_object(j, report, "other");
 	json_object *exes = put_table_other(j, other, "executables", &v->exes_other, "events");
 
+	rj_put_u64(j, exes, "failed_rows", v->failed_other.rows);
 	put_exe_counts(j, exes, &v->exes_other_counts);
 	put_exits(j, exes, &v->exes_other_counts);
 	put_table_other(j, other, "command_lines", &v->command_lines_other, "runs");

@@ -9,12 +9,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "util/text.h"
@@ -357,7 +359,8 @@ static int sync_dir(int dir)
  */
 static int rename_new(int dir, const char *temp, const char *name)
 {
-	if (!renameat2(dir, temp, dir, name, RENAME_NOREPLACE))
+	/* By number: not every C library has a function for it. */
+	if (!syscall(SYS_renameat2, dir, temp, dir, name, RENAME_NOREPLACE))
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
 		return -errno;

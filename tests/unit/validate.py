@@ -22,7 +22,7 @@ except ImportError:
 OPEN = {"command_counts", "process_events", "by_status", "by_signal", "users", "parents",
         "containers", "errors", "tried_by", "connect_results", "connect_end_results", "results",
         "end_results", "events"}
-OPTIONAL = {"other", "short_by", "cut_from_bytes", "hash"}
+OPTIONAL = {"other", "short_by", "failed_short_by", "cut_from_bytes", "hash"}
 
 
 def validators():
