@@ -81,6 +81,7 @@ void counts_drop(struct cell *cell, struct owner *o)
 		o->counts = c->next;
 		cs->rows--;
 		cs->bytes -= sizeof(*c) + (c->hh.keylen - sizeof(c->key)) + TABLE_SLOT_BYTES;
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in there */
 		HASH_DEL(cs->index, c);
 		free(c);
 	}

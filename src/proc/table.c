@@ -126,6 +126,7 @@ static void unchain(struct proc_table *t, struct proc_node *n)
 static void unlist(struct proc_table *t, struct proc_node *n)
 {
 	if (n->e.exited) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n is in this list */
 		DL_DELETE(t->exited, n);
 		return;
 	}
