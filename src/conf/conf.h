@@ -46,7 +46,8 @@ struct conf {
 	/* [FILTER] */
 	struct conf_list exclude_commands, exclude_uids, exclude_cgroups, exclude_paths;
 	/* [LIMITS] */
-	unsigned max_processes, max_executables, max_command_lines, max_connections;
+	unsigned max_processes, max_executables, max_command_lines, max_connections,
+		max_interim_mb /* 0: no limit */;
 	/* [ADVANCED] */
 	unsigned max_events_buffer, max_events_age /* s */, max_summary_lines;
 	bool include_raw_events, include_security_findings, verbose_debug_logging,

@@ -146,6 +146,9 @@ const struct conf_key conf_table[] = {
 	{ "LIMITS", "max_connections", CONF_UINT, CONF_LIVE, AT(max_connections), "8192", 1,
 	  4194304,
 	  .help = "Distinct connections that a cell lists; the rest is counted as other." },
+	{ "LIMITS", "max_interim_mb", CONF_UINT, CONF_LIVE, AT(max_interim_mb), "256", 0, 1048576,
+	  .help = "MiB of interim parts that a cell may write; events beyond are counted, not "
+		  "listed. 0: no limit." },
 
 	{ "ADVANCED", "max_events_buffer", CONF_UINT, CONF_LIVE, AT(max_events_buffer), "10000", 1,
 	  10000000,

@@ -71,6 +71,7 @@ static const struct sample {
 	{ "LIMITS", "max_executables", "4096", { "1", "2", "3" }, "-1", "from 1 to" },
 	{ "LIMITS", "max_command_lines", "16384", { "1", "2", "3" }, "1e3", "from 1 to" },
 	{ "LIMITS", "max_connections", "8192", { "1", "2", "3" }, "0x10", "from 1 to" },
+	{ "LIMITS", "max_interim_mb", "256", { "0", "1", "1048576" }, "1048577", "from 0 to 1048576" },
 	{ "ADVANCED",
 	  "max_events_buffer",
 	  "10000",
