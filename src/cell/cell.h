@@ -42,8 +42,12 @@ struct cells;	    /* the room's state: the open cell, host, clock */
 
 struct cell_sinks {
 	void *ctx;
-	void (*on_closed)(void *ctx, struct cell *closed);	 /* owns closed: cell_free() */
-	void (*on_interim)(void *ctx, struct cell_events *part); /* owns part: cell_events_free() */
+	void (*on_closed)(void *ctx, struct cell *closed); /* owns closed: cell_free() */
+	/*
+	 * Owns part in any case: cell_events_free(). 0 when it will be written; else the part does
+	 * not count, and its events are unlisted.
+	 */
+	int (*on_interim)(void *ctx, struct cell_events *part);
 };
 
 struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *sinks);

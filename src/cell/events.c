@@ -3,26 +3,36 @@
  * The list of raw events. A full one becomes an interim part at once; what is left goes with the
  * cell.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "cell/cell_private.h"
+
+static int hand_over(struct cells *c, struct cell_events *part)
+{
+	if (c->sinks.on_interim)
+		return c->sinks.on_interim(c->sinks.ctx, part);
+	cell_events_free(part);
+	return -ENOBUFS;
+}
 
 static void flush(struct cells *c, const char *why)
 {
 	struct cell *cell = c->open;
 	struct cell_events *part = cell->events;
+	const size_t n = part->n;
 
 	cell->events = NULL;
-	if (!c->sinks.on_interim) {
-		cell->totals.events_unlisted += part->n;
-		cell_events_free(part);
-		return;
-	}
-	cell->totals.events_in_parts += part->n;
-	part->part = ++cell->totals.parts;
+	part->part = cell->totals.parts + 1;
 	part->why = why;
 	host_copy(&part->host, &c->host);
-	c->sinks.on_interim(c->sinks.ctx, part);
+	/* It is another's from here on, and may be gone already. */
+	if (hand_over(c, part) != 0) {
+		cell->totals.events_unlisted += n;
+		return;
+	}
+	cell->totals.parts++;
+	cell->totals.events_in_parts += n;
 }
 
 static struct cell_events *begin(struct cells *c, edr_u64 boot_ns)

@@ -82,8 +82,8 @@ struct cell_totals {
 
 	edr_u64 events_listed;	 /* raw events in this cell's own list */
 	edr_u64 events_in_parts; /* raw events in interim parts */
-	edr_u64 events_unlisted; /* raw events that found no memory */
-	unsigned parts;		 /* interim parts, numbered from 1 */
+	edr_u64 events_unlisted; /* raw events that found no memory, or that were refused */
+	unsigned parts;		 /* interim parts that were taken, numbered from 1 */
 
 	struct proc_stats processes; /* the process table at the close */
 	size_t bytes;		     /* memory of the cell */

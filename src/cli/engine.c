@@ -29,12 +29,14 @@ static void on_closed(void *ctx, struct cell *closed)
 		e->dropped_reports++;
 }
 
-static void on_interim(void *ctx, struct cell_events *part)
+static int on_interim(void *ctx, struct cell_events *part)
 {
 	struct engine *e = ctx;
+	int err = report_writer_interim(e->writer, part);
 
-	if (report_writer_interim(e->writer, part) != 0)
+	if (err != 0)
 		e->dropped_reports++;
+	return err;
 }
 
 static struct cell_config cell_config(const struct conf *conf)

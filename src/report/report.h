@@ -46,7 +46,7 @@ size_t report_store_swept(const struct report_store *s);
 struct report_writer;
 struct report_writer_config {
 	const char *dir;
-	size_t max_queue;   /* reports that wait; see report_writer_cell() */
+	size_t max_queue;   /* cells that wait, and as many interim parts */
 	unsigned retry_ms;  /* between tries */
 	bool wait_for_room; /* replay: the caller waits instead of dropping, unless writing fails */
 	/* Called in the report thread after each report that was written; may be NULL. */
@@ -56,9 +56,9 @@ struct report_writer_config {
 int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg,
 			char *err, size_t err_size);
 /*
- * Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). In a full queue a
- * cell takes the place of the newest interim part that waits; an interim part, and a cell that
- * finds only cells waiting, is dropped.
+ * Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). Cells and interim
+ * parts have room apart: a flood of parts keeps no cell out, and what was taken is not dropped for
+ * another, for the cell says that it is there.
  */
 int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);

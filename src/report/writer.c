@@ -20,8 +20,11 @@
 #define WRITER_GRACE_MS 1000 /* for the last system call when the time for stopping is over */
 #define WRITER_MAX_COPIES 99 /* id, id-2, ... */
 
+enum kind { WRITER_CELL, WRITER_PART, WRITER_KINDS };
+
 struct item {
 	struct item *next;
+	enum kind kind;
 	struct cell *cell; /* or */
 	struct cell_events *part;
 };
@@ -37,7 +40,7 @@ struct report_writer {
 	pthread_cond_t work;  /* to the thread: an item, closing */
 	pthread_cond_t room;  /* to the caller: there is room, or it fails, or it is done */
 	struct item *head;    /* while the thread writes it, it stays here */
-	size_t queued;
+	size_t queued[WRITER_KINDS];
 	unsigned long long dropped;
 	bool failed; /* the last try did not succeed */
 	bool closing;
@@ -156,7 +159,7 @@ static struct item *pop(struct report_writer *w)
 	struct item *i = w->head;
 
 	w->head = i->next;
-	w->queued--;
+	w->queued[i->kind]--;
 	pthread_cond_broadcast(&w->room);
 	return i;
 }
@@ -179,6 +182,11 @@ __attribute__((format(printf, 3, 4))) static void say(struct report_writer *w, e
 	pthread_mutex_lock(&w->lock);
 }
 
+static size_t waiting(const struct report_writer *w)
+{
+	return w->queued[WRITER_CELL] + w->queued[WRITER_PART];
+}
+
 static void fail(struct report_writer *w, int err, const char *name)
 {
 	unsigned long long now = mono_now_ms();
@@ -194,7 +202,7 @@ static void fail(struct report_writer *w, int err, const char *name)
 	say(w, LOG_LEVEL_WARN,
 	    "cannot write %s/cells/%s.json: %s; %zu reports are kept and tried again, %llu "
 	    "were dropped",
-	    w->shown, name, strerror(-err), w->queued, w->dropped);
+	    w->shown, name, strerror(-err), waiting(w), w->dropped);
 }
 
 static void works_again(struct report_writer *w)
@@ -286,23 +294,9 @@ static void *run(void *arg)
 
 /* ---- the caller's side ---- */
 
-/*
- * The newest interim part, to make room for a cell; not the first in the queue, which may be in the
- * thread's hands.
- */
-static struct item *take_newest_part(struct report_writer *w)
+static bool full(const struct report_writer *w, enum kind kind)
 {
-	struct item **found = NULL, *i;
-
-	for (struct item **at = w->head ? &w->head->next : &w->head; *at; at = &(*at)->next)
-		if ((*at)->part)
-			found = at;
-	if (!found)
-		return NULL;
-	i = *found;
-	*found = i->next;
-	w->queued--;
-	return i;
+	return w->queued[kind] >= w->cfg.max_queue;
 }
 
 static void append(struct report_writer *w, struct item *i)
@@ -312,45 +306,41 @@ static void append(struct report_writer *w, struct item *i)
 	while (*at)
 		at = &(*at)->next;
 	*at = i;
-	w->queued++;
+	w->queued[i->kind]++;
 	pthread_cond_signal(&w->work);
 }
 
 /* A replay waits, but not for a disk that fails: it would never end. */
-static int queue(struct report_writer *w, struct cell *cell, struct cell_events *part)
+static int queue(struct report_writer *w, const struct item *what)
 {
-	struct item *i = calloc(1, sizeof(*i)), *dropped = NULL;
+	struct item *i = malloc(sizeof(*i));
 
+	if (i)
+		*i = *what;
 	pthread_mutex_lock(&w->lock);
-	while (i && w->cfg.wait_for_room && w->queued >= w->cfg.max_queue && !w->failed)
+	while (i && w->cfg.wait_for_room && full(w, i->kind) && !w->failed)
 		pthread_cond_wait(&w->room, &w->lock);
-	if (i && w->queued >= w->cfg.max_queue && cell)
-		dropped = take_newest_part(w);
-	if (!i || w->queued >= w->cfg.max_queue) {
+	if (!i || full(w, i->kind)) {
 		w->dropped++;
 		pthread_mutex_unlock(&w->lock);
 		free(i);
-		cell_free(cell);
-		cell_events_free(part);
+		cell_free(what->cell);
+		cell_events_free(what->part);
 		return -ENOBUFS;
 	}
-	i->cell = cell;
-	i->part = part;
 	append(w, i);
-	w->dropped += dropped != NULL;
 	pthread_mutex_unlock(&w->lock);
-	item_free(dropped);
 	return 0;
 }
 
 int report_writer_cell(struct report_writer *w, struct cell *closed)
 {
-	return queue(w, closed, NULL);
+	return queue(w, &(struct item){ .kind = WRITER_CELL, .cell = closed });
 }
 
 int report_writer_interim(struct report_writer *w, struct cell_events *part)
 {
-	return queue(w, NULL, part);
+	return queue(w, &(struct item){ .kind = WRITER_PART, .part = part });
 }
 
 static void writer_free(struct report_writer *w)
@@ -435,7 +425,7 @@ size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms)
 	while (!w->done && mono_now_ms() < w->deadline_ms + WRITER_GRACE_MS)
 		mono_cond_wait(&w->room, &w->lock, w->deadline_ms + WRITER_GRACE_MS);
 	done = w->done;
-	unwritten = w->queued + w->dropped;
+	unwritten = waiting(w) + w->dropped;
 	pthread_mutex_unlock(&w->lock);
 	if (!done) {
 		/* It hangs in a system call that nothing can interrupt. It keeps its memory. */

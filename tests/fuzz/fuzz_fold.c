@@ -122,7 +122,7 @@ static void on_closed(void *ctx, struct cell *cell)
 	cell_free(cell);
 }
 
-static void on_interim(void *ctx, struct cell_events *part)
+static int on_interim(void *ctx, struct cell_events *part)
 {
 	struct cell_events_view v;
 
@@ -131,6 +131,7 @@ static void on_interim(void *ctx, struct cell_events *part)
 	read_host(&v.host);
 	read_span(v.events);
 	cell_events_free(part);
+	return 0;
 }
 
 static void mend_field(struct edr_hdr *hdr, const struct wire_event *ev, const struct wire_field *f)

@@ -36,7 +36,7 @@ static void on_closed(void *ctx, struct cell *cell)
 	cell_free(cell);
 }
 
-static void on_interim(void *ctx, struct cell_events *part)
+static int on_interim(void *ctx, struct cell_events *part)
 {
 	struct buf id = { 0 }, text = { 0 };
 
@@ -44,6 +44,7 @@ static void on_interim(void *ctx, struct cell_events *part)
 	ck_assert_int_eq(report_interim_json(part, &id, &text), 0);
 	cell_events_free(part);
 	keep(&id, &text)->interim = true;
+	return 0;
 }
 
 const struct cell_sinks collect = { .on_closed = on_closed, .on_interim = on_interim };

@@ -52,11 +52,18 @@ static void on_closed(void *ctx, struct cell *c)
 	cell = c;
 }
 
-static void on_interim(void *ctx, struct cell_events *p)
+static bool refuse; /* as a full queue does */
+
+static int on_interim(void *ctx, struct cell_events *p)
 {
 	(void)ctx;
+	if (refuse) {
+		cell_events_free(p);
+		return -ENOBUFS;
+	}
 	ck_assert_uint_lt(n_parts, MAX_CLOSED);
 	part[n_parts++] = p;
+	return 0;
 }
 
 static void begin(const struct cell_config *cfg)
@@ -550,6 +557,33 @@ START_TEST(test_parts)
 }
 END_TEST
 
+/* What the writer has no room for is claimed by nobody; the numbers have no gap. */
+START_TEST(test_parts_refused)
+{
+	struct cell_config cfg = config;
+	struct cell_events_view e;
+	size_t i;
+
+	cfg.max_events = 10;
+	begin(&cfg);
+	for (i = 0; i < 55; i++) {
+		refuse = i >= 10 && i < 40;
+		fold_json(rec_exit(&b, who(10), 0, 0));
+	}
+	end();
+	ck_assert_uint_eq(n_parts, 2);
+	for (i = 0; i < n_parts; i++) {
+		cell_events_view(part[i], &e);
+		ck_assert_uint_eq(e.part, i + 1);
+	}
+	ck_assert_uint_eq(v.totals->parts, 2);
+	ck_assert_uint_eq(v.totals->events_in_parts, 20);
+	ck_assert_uint_eq(v.totals->events_unlisted, 30);
+	ck_assert_uint_eq(v.totals->events_listed, 5);
+	ck_assert_uint_eq(v.totals->events, 55);
+}
+END_TEST
+
 START_TEST(test_part_at_once)
 {
 	struct cell_config cfg = config;
@@ -789,6 +823,7 @@ int main(void)
 	tcase_add_test(tc, test_flood_of_failures);
 	tcase_add_test(tc, test_flood_of_bytes);
 	tcase_add_test(tc, test_parts);
+	tcase_add_test(tc, test_parts_refused);
 	tcase_add_test(tc, test_part_at_once);
 	tcase_add_test(tc, test_part_by_age);
 	tcase_add_test(tc, test_what_is_listed);

@@ -34,7 +34,7 @@ static void big_closed(void *ctx, struct cell *cell)
 	cell_free(cell);
 }
 
-static void big_interim(void *ctx, struct cell_events *part)
+static int big_interim(void *ctx, struct cell_events *part)
 {
 	struct buf id = { 0 }, text = { 0 };
 
@@ -45,6 +45,7 @@ static void big_interim(void *ctx, struct cell_events *part)
 	buf_free(&id);
 	buf_free(&text);
 	cell_events_free(part);
+	return 0;
 }
 
 static long peak_kib(void)
