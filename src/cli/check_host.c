@@ -2,6 +2,7 @@
 #include "cli/check.h"
 
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -17,6 +18,7 @@
 
 #include "cli/caps.h"
 #include "source/cgroup.h"
+#include "source/syscalls.h"
 #include "util/buf.h"
 #include "util/text.h"
 
@@ -77,10 +79,13 @@ static void check_caps(struct check *c)
 
 static void check_btf(struct check *c)
 {
-	/* libbpf looks in more places than /sys/kernel/btf: ask it, not stat(). */
-	struct btf *btf = btf__load_vmlinux_btf();
-	int err = btf ? 0 : errno;
+	struct btf *btf;
+	int err;
 
+	/* libbpf looks in more places than /sys/kernel/btf: ask it, not stat(). What it has to say is for nobody. */
+	libbpf_set_print(NULL);
+	btf = btf__load_vmlinux_btf();
+	err = btf ? 0 : errno;
 	if (btf)
 		check_add(c, "BTF", CHECK_OK, "the kernel describes its types", "");
 	else
@@ -111,28 +116,30 @@ static void find_mount(const char *type, char *where, size_t size)
 static void check_tracefs(struct check *c)
 {
 	const char *mend = "mount -t tracefs nodev /sys/kernel/tracing";
-	char where[300], what[360], events[320];
+	const char *where = syscalls_tracefs(); /* asks the file system: a mount may be hidden by another */
+	enum check_state gap = c->source.lean ? CHECK_NOTE : CHECK_GAP;
+	char mounted[300], what[360];
 
-	find_mount("tracefs", where, sizeof(where));
-	if (!where[0]) {
-		check_add(c, "tracefs", c->source.lean ? CHECK_NOTE : CHECK_GAP,
+	find_mount("tracefs", mounted, sizeof(mounted));
+	snprintf(what, sizeof(what), "mounted on %s", where);
+	if (!where[0] && mounted[0]) {
+		snprintf(what, sizeof(what),
+			 "mounted on %.250s, and cannot be reached at its usual place", mounted);
+		check_add(c, "tracefs", gap, what, mend);
+	} else if (!where[0]) {
+		check_add(c, "tracefs", gap,
 			  c->source.lean ? "not mounted; the lean hooks do not need it"
 					 : "not mounted: system call tracepoints cannot be used",
 			  mend);
-		return;
-	}
-	snprintf(what, sizeof(what), "mounted on %s", where);
-	snprintf(events, sizeof(events), "%s/events/syscalls", where);
-	if (access(events, F_OK) == 0 || c->source.lean) {
+	} else if (c->source.lean || syscalls_tracepoint_exists("syscalls", "sys_enter_execve")) {
 		check_add(c, "tracefs", CHECK_OK, what, "");
 	} else if (errno == EACCES) {
 		check_add(c, "tracefs", CHECK_NO_PERMISSION, "mounted, and not open to this user",
-			  "run as root");
+			  "run as root, or give CAP_DAC_READ_SEARCH");
 	} else {
 		check_add(c, "tracefs", CHECK_GAP,
 			  "mounted, and without system call events: the kernel was built without "
-			  "them, or "
-			  "locked down",
+			  "them, or locked down",
 			  "use a kernel with CONFIG_FTRACE_SYSCALLS=y");
 	}
 }

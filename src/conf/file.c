@@ -360,10 +360,15 @@ int conf_load_file(struct conf_set *s, const char *path, char *err, size_t err_s
 	return status;
 }
 
-static bool present(const char *path)
+/*
+ * One that may not be read is an error to be told, not to be passed over; but a home or working directory that may not be
+ * searched (root's, after a change of user alone) is as good as none. Not access(2): it judges by the real user, without
+ * capabilities.
+ */
+static bool present(const char *path, bool of_system)
 {
-	/* One that may not be read is an error to be told, not to be passed over. */
-	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR && (of_system || errno != EACCES));
 }
 
 int conf_load_default_file(struct conf_set *s, char **found, char *err, size_t err_size)
@@ -379,7 +384,7 @@ int conf_load_default_file(struct conf_set *s, char **found, char *err, size_t e
 		paths[1] = in_home.data;
 	}
 	for (size_t i = 0; i < 3; i++) {
-		if (!paths[i] || !present(paths[i]))
+		if (!paths[i] || !present(paths[i], i == 2))
 			continue;
 		*found = strdup(paths[i]);
 		status = *found ? conf_load_file(s, paths[i], err, err_size) : -ENOMEM;

@@ -2,6 +2,7 @@
 #include "source/syscalls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -44,7 +45,7 @@ bool syscalls_tracepoint_exists(const char *group, const char *name)
 	char path[160];
 
 	snprintf(path, sizeof(path), "%s/events/%s/%s/id", syscalls_tracefs(), group, name);
-	return !access(path, F_OK);
+	return !faccessat(AT_FDCWD, path, F_OK, AT_EACCESS); /* access(2) drops capabilities */
 }
 
 /* The fields behind __syscall_nr in the event's format file. */

@@ -131,6 +131,20 @@ if ! cat home/.config/linux-edr/linux-edr.conf >/dev/null 2>&1; then
 	wrong 78 "Permission denied" show-config
 fi
 rm -r home/.config
+# A home that may not be searched is passed over; a configuration in it would not be for this user.
+chmod 000 home
+expect 0 "" show-config
+chmod 700 home
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	mkdir -m 700 roots
+	got=0
+	(cd roots && HOME=$tmp/roots exec setpriv --reuid=65534 --regid=65534 --clear-groups "$program" show-config) \
+		>out 2>err || got=$?
+	case $got in
+	0 | 126 | 127) ;; # the program may lie where that user cannot reach it
+	*) fail "a home of root's keeps another user from starting: $(cat err)" ;;
+	esac
+fi
 "$program" show-config --sample | cmp - "$source/linux-edr.conf" ||
 	fail "linux-edr.conf is not what show-config --sample prints"
 sed '1,/show-config --roff/d; /^.SH SEE ALSO/,$d' "$source/packaging/man/linux-edr.conf.5" >table.roff
