@@ -298,8 +298,8 @@ static void say_load_error(int e, char *err, size_t err_size)
 		snprintf(err, err_size,
 			 "the kernel has no BTF (/sys/kernel/btf/vmlinux): the BPF programs cannot "
 			 "be fitted "
-			 "to it; a kernel with CONFIG_DEBUG_INFO_BTF is needed, or "
-			 "--fallback-ftrace");
+			 "to it; a kernel with CONFIG_DEBUG_INFO_BTF is needed; "
+			 "this version has no other source yet");
 	else
 		snprintf(err, err_size, "the BPF programs cannot be loaded: %s (%s)", strerror(-e),
 			 libbpf_said);
