@@ -437,6 +437,33 @@ START_TEST(test_heal_callback)
 }
 END_TEST
 
+/* Bits of the pids that are told. */
+static void collect(void *ctx, const struct edr_hdr *rec)
+{
+	unsigned *told = ctx;
+
+	ck_assert(!(*told & 1u << rec->tgid));
+	*told |= 1u << rec->tgid;
+}
+
+/* The one where the next look would begin ends meanwhile. */
+START_TEST(test_heal_goes_on)
+{
+	struct proc_table *t = proc_table_new(16);
+	unsigned told = 0;
+	edr_u32 i;
+
+	for (i = 1; i <= 16; i++)
+		proc_apply(t, rec_connect(&b, (struct rec_id){ i, i * TICK + 1, NOW }, 1, 1, 0));
+	ck_assert_int_eq(proc_heal(t, root, NOW, 3, collect, &told), 3);
+	ck_assert_uint_eq(told, 0xe);
+	proc_apply(t, rec_exit(&b, (struct rec_id){ 4, 4 * TICK + 1, NOW }, 0, 0));
+	ck_assert_int_eq(proc_heal(t, root, NOW, 12, collect, &told), 12);
+	ck_assert_uint_eq(told, 0x1ffee);
+	proc_table_free(t);
+}
+END_TEST
+
 /* The real one: ourselves, and a child while it lives and after. */
 START_TEST(test_real)
 {
@@ -490,6 +517,7 @@ int main(void)
 	tcase_add_test(tc, test_no_root);
 	tcase_add_test(tc, test_heal);
 	tcase_add_test(tc, test_heal_callback);
+	tcase_add_test(tc, test_heal_goes_on);
 	tcase_add_test(tc, test_real);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
