@@ -1,53 +1,75 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Calls under way: what the entry of a syscall knows and its exit needs. One entry a thread, for a thread
- * is in one call at a time; keyed by tid, and taken out when the call returns, execs or the thread ends.
+ * Calls under way: what the entry of a syscall knows and its exit needs. One entry a thread, keyed by tid, taken out
+ * when the call returns, execs or the thread ends. A map a kind, so that thousands of threads that somebody leaves
+ * blocked in one kind of call take no room from the others.
  */
 #ifndef EDR_CALLS_BPF_H
 #define EDR_CALLS_BPF_H
 
-enum call_kind { CALL_EXEC = 1, CALL_FORK, CALL_CONNECT, CALL_ANY };
-
+/* exec, fork and the syscalls that have no event of their own */
 struct call {
-	u32 kind;
-	u32 sub; /* CALL_FORK: enum edr_fork_op; CALL_ANY: the syscall's number */
+	u32 sub; /* fork: enum edr_fork_op; any other: the syscall's number */
+	u32 pad;
 	u64 enter_ns;
 	u64 args[6];
-	/* CALL_CONNECT: the address, and how much of it is known */
-	u32 addr_len;	   /* 0: could not be read at entry */
-	u32 addr_verified; /* it is the kernel's own copy */
-	u32 protocol, sock_type;
-	u8 addr[EDR_SOCKADDR_MAX];
 };
 
-struct {
+struct call_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 8192);
 	__type(key, u32);
 	__type(value, struct call);
-} inflight SEC(".maps");
+};
+struct call_map exec_calls SEC(".maps"), fork_calls SEC(".maps"), any_calls SEC(".maps");
 
-/* False when there is no room to remember it: the caller counts its event as dropped. */
-static __always_inline bool inflight_put(struct call *call)
+struct connect_call {
+	u64 enter_ns;
+	u64 uaddr;
+	u64 sk; /* TCP: the socket, once it has gone to SYN_SENT */
+	u32 fd;
+	u32 asked_len; /* of the address, as the caller says */
+	u32 addr_len;  /* 0: could not be read at entry */
+	u32 verified;  /* addr is the kernel's own copy */
+	u32 protocol, sock_type;
+	u8 addr[EDR_SOCKADDR_MAX];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, u32);
+	__type(value, struct connect_call);
+} connect_calls SEC(".maps");
+
+/* False when there is no room to remember it. */
+static __always_inline bool call_begin(void *calls, const void *call)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 
-	return !bpf_map_update_elem(&inflight, &tid, call, BPF_ANY);
+	return !bpf_map_update_elem(calls, &tid, call, BPF_ANY);
 }
 
-static __always_inline struct call *inflight_get(u32 kind)
+static __always_inline void *call_of(void *calls)
 {
 	u32 tid = bpf_get_current_pid_tgid();
-	struct call *call = bpf_map_lookup_elem(&inflight, &tid);
 
-	return call && call->kind == kind ? call : 0;
+	return bpf_map_lookup_elem(calls, &tid);
 }
 
-static __always_inline void inflight_end(void)
+static __always_inline void call_end(void *calls)
 {
 	u32 tid = bpf_get_current_pid_tgid();
 
-	bpf_map_delete_elem(&inflight, &tid);
+	bpf_map_delete_elem(calls, &tid);
+}
+
+/* The thread is gone: by its end, or because its exec has given it another tid. */
+static __always_inline void calls_forget(u32 tid)
+{
+	bpf_map_delete_elem(&exec_calls, &tid);
+	bpf_map_delete_elem(&fork_calls, &tid);
+	bpf_map_delete_elem(&any_calls, &tid);
+	bpf_map_delete_elem(&connect_calls, &tid);
 }
 
 #endif

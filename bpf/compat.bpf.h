@@ -41,26 +41,35 @@ static __always_inline struct cgroup *css_cgroup(struct css_set *css, u32 subsys
 	return BPF_CORE_READ(state, cgroup);
 }
 
+/* A kernfs id is unique in its hierarchy only: ids of v1 hierarchies carry a bit that tells which. */
+#define CGROUP_ID_PIDS (1ULL << 50)
+#define CGROUP_ID_MEMORY (1ULL << 51)
+
 /*
- * The cgroup that tells where a process belongs: its place on the v2 hierarchy; where that is the root
- * (v1 and hybrid hosts), its place under the first v1 controller that has one.
+ * The cgroup that tells where a process belongs, and its id: its place on the v2 hierarchy; where that is the
+ * root (v1 and hybrid hosts), its place under the first v1 controller that has one.
  */
-static __always_inline struct cgroup *task_cgroup(struct task_struct *task)
+static __always_inline struct cgroup *task_cgroup(struct task_struct *task, u64 *id)
 {
 	struct css_set *css = BPF_CORE_READ(task, cgroups);
 	struct cgroup *root = BPF_CORE_READ(css, dfl_cgrp), *cg;
 
+	*id = BPF_CORE_READ(root, kn, id);
 	if (BPF_CORE_READ(root, level) > 0)
 		return root;
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
 		cg = css_cgroup(css, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
-		if (BPF_CORE_READ(cg, level) > 0)
+		if (BPF_CORE_READ(cg, level) > 0) {
+			*id = BPF_CORE_READ(cg, kn, id) | CGROUP_ID_PIDS;
 			return cg;
+		}
 	}
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
 		cg = css_cgroup(css, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
-		if (BPF_CORE_READ(cg, level) > 0)
+		if (BPF_CORE_READ(cg, level) > 0) {
+			*id = BPF_CORE_READ(cg, kn, id) | CGROUP_ID_MEMORY;
 			return cg;
+		}
 	}
 	return root;
 }

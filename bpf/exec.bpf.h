@@ -17,9 +17,12 @@
 #define ELF_CLASS_AT 4 /* e_ident[EI_CLASS], elf.h */
 #define ELFCLASS32 1
 #define ARGV_CHUNK 4096
+#define SETTLING_NS 1000000000ULL
 #define FAILED_ARGS 256	    /* of a failed exec: this many arguments, */
 #define FAILED_ARG_MAX 4096 /* of this many bytes each, */
 #define FAILED_END 28672    /* as long as the record is not longer than this */
+
+edr_u64 attached_ns; /* set by the loader when all hooks are in */
 
 /* cgroup ids whose path has been sent; the value tells whether filters leave the cgroup out. */
 struct {
@@ -44,8 +47,8 @@ static __always_inline u32 path_copy(struct scratch *s, u32 at, u32 off)
 /* The cgroup's id; the first time it is seen, its path goes out too. True in *skip when filters leave it out. */
 static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *task, bool *skip)
 {
-	struct cgroup *cg = task_cgroup(task);
-	u64 id = BPF_CORE_READ(cg, kn, id);
+	u64 id;
+	struct cgroup *cg = task_cgroup(task, &id);
 	u8 *seen = bpf_map_lookup_elem(&cgroups_seen, &id), skipped;
 	u32 off, len;
 
@@ -64,6 +67,16 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
 		bpf_map_update_elem(&cgroups_seen, &id, &skipped, BPF_ANY);
 	*skip = skipped;
 	return id;
+}
+
+/* A path says what it seems to only when it is whole and as our own mount namespace has it: anybody can make a
+ * namespace, and in it any path. */
+static __always_inline bool exe_skipped(struct scratch *s, struct task_struct *task, u32 flags)
+{
+	if (!filter_n_paths || flags ||
+	    BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) != filter_mnt_ns)
+		return false;
+	return any_prefix_matches(s, &skip_paths, filter_n_paths, false);
 }
 
 static __always_inline void exec_identity(struct edr_exec *e, struct task_struct *task)
@@ -109,10 +122,10 @@ static __always_inline void exec_file(struct edr_exec *e, struct file *exe,
 		e->exec_flags |= EDR_EXEC_COMPAT32;
 	if (BPF_CORE_READ(inode, i_nlink) == 0 || !BPF_CORE_READ(dentry, d_hash.pprev)) {
 		e->exec_flags |= EDR_EXEC_DELETED;
-		/* A deleted file can be given such a name too; a memfd can have no other. mm/memfd.c */
+		/* Its dentry hangs in no tree, which no file with a path can bring about. mm/memfd.c */
 		bpf_probe_read_kernel(memfd, sizeof(memfd), BPF_CORE_READ(dentry, d_name.name));
 		if (memfd[0] == 'm' && memfd[1] == 'e' && memfd[2] == 'm' && memfd[3] == 'f' &&
-		    memfd[4] == 'd' && memfd[5] == ':')
+		    memfd[4] == 'd' && memfd[5] == ':' && BPF_CORE_READ(dentry, d_parent) == dentry)
 			e->exec_flags |= EDR_EXEC_MEMFD;
 	}
 }
@@ -122,6 +135,8 @@ static __always_inline u32 exec_string(struct scratch *s, u32 at, u32 max, const
 {
 	long n = bpf_probe_read_kernel_str(&s->data[at & 16383], max, from);
 
+	if (n == max)
+		s->hdr.flags |= EDR_F_PATH_TRUNCATED;
 	return n > 0 && n <= max ? n - 1 : 0;
 }
 
@@ -164,8 +179,8 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 	e->cgroup_id = cgroup_id;
 	exec_identity(e, task);
 	exec_file(e, exe, bprm);
-	off = path_resolve(s, &exe->f_path, &flags);
-	skip = skip || any_prefix_matches(s, &skip_paths, filter_n_paths, false);
+	off = path_resolve(s, &exe->f_path, task, &flags);
+	skip = skip || exe_skipped(s, task, flags);
 	filter_remember(s->hdr.tgid, s->hdr.start_ns, skip);
 	if (skip || filter_by_id(e->comm, e->uid)) {
 		COUNT(EDR_EXEC, filtered);
@@ -205,7 +220,7 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	u32 old_tid = ctx->args[1], slot;
 	struct scratch *s;
 
-	bpf_map_delete_elem(&inflight, &old_tid); /* the call does not return under this tid */
+	calls_forget(old_tid); /* the call does not return under this tid */
 	if ((u32)BPF_CORE_READ(task, tgid) == self_tgid)
 		return 0;
 	s = scratch_get(&slot);
@@ -220,13 +235,14 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 
 static __always_inline int exec_begins(u64 filename, u64 argv, u64 dirfd)
 {
-	struct call call = { .kind = CALL_EXEC };
+	struct call call = {};
 
 	call.args[0] = filename;
 	call.args[1] = argv;
 	call.args[2] = dirfd;
-	inflight_put(
-		&call); /* without room a failure would go unseen: counted where it is known, at the return */
+	call_begin(
+		&exec_calls,
+		&call); /* without room: counted where it is known to have failed, at the return */
 	return 0;
 }
 
@@ -310,30 +326,34 @@ static __always_inline void exec_failed_report(struct scratch *s, struct call *c
 	e->argv_bytes = e->argv.len;
 	at = s->hdr.len;
 	if (at <= EDR_RECORD_MAX)
-		emit_exec(s, at, EDR_EXEC_FAILED);
+		emit_noisy(s, at, EDR_EXEC_FAILED);
+}
+
+/* A call that fails and was never seen to begin: there was no room for it, or it changed its tid on the way (a
+ * thread that is not the leader). Those that were under way when the hooks were attached are nobody's loss. */
+static __always_inline bool exec_unseen_is_lost(void)
+{
+	return attached_ns && bpf_ktime_get_boot_ns() - attached_ns > SETTLING_NS;
 }
 
 static __always_inline int exec_returns(s64 ret)
 {
-	u32 tid = bpf_get_current_pid_tgid(), slot;
-	struct call *call = bpf_map_lookup_elem(&inflight, &tid);
-	struct scratch *s;
+	struct call *call = call_of(&exec_calls);
+	struct scratch *s = 0;
+	u32 slot;
 
-	if (!call) {
-		if (ret < 0)
-			emit_lost(EDR_EXEC_FAILED);
-		return 0;
-	}
-	if (ret < 0 && call->kind == CALL_EXEC) {
-		s = scratch_get(&slot);
+	if (ret < 0) {
+		if (call)
+			s = scratch_get(&slot);
 		if (s) {
 			exec_failed_report(s, call, ret);
 			scratch_put(&slot);
-		} else {
+		} else if (call || exec_unseen_is_lost()) {
 			emit_lost(EDR_EXEC_FAILED);
 		}
 	}
-	bpf_map_delete_elem(&inflight, &tid);
+	if (call)
+		call_end(&exec_calls);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 const volatile bool filter_comms = false;
 const volatile bool filter_uids = false;
 const volatile edr_u32 filter_n_paths = 0;
+const volatile edr_u32 filter_mnt_ns = 0; /* inode of the mount namespace whose paths are meant */
 const volatile edr_u32 filter_n_cgroups = 0;
 
 struct {

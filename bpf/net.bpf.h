@@ -6,7 +6,7 @@
  * hook, with its result not known yet; a TCP connection that no hook announced (TCP fast open, MPTCP
  * subflow) by the socket's change to SYN_SENT.
  *
- * connect_result tells how a TCP connect ended whose result was not known when it was reported.
+ * connect_result tells how a TCP connect ended whose call did not say it.
  */
 #ifndef EDR_NET_BPF_H
 #define EDR_NET_BPF_H
@@ -16,8 +16,12 @@
 #define AF_INET6 10
 #define IPPROTO_TCP 6
 #define O_NONBLOCK 04000
-#define EBADF 9
-#define ENOTSOCK 88
+#define EINPROGRESS 115
+#define ERESTARTSYS 512 /* to 516: include/linux/errno.h; the caller sees EINTR, or nothing */
+#define ERESTART_RESTARTBLOCK 516
+#define EINTR 4
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
 #define TCP_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_SYN_SENT 2
 
@@ -48,8 +52,9 @@ struct {
 struct pending_connect {
 	struct edr_hdr hdr; /* of the process that connects; time_ns is the start */
 	edr_comm comm;
-	u32 uid;
-	u32 pad;
+	u32 ended; /* within the call, whose own result will most often say it: */
+	s32 result;
+	u64 end_ns;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -85,6 +90,7 @@ static __always_inline void connect_emit(struct connect_record *r, u32 addr_len)
 {
 	u32 len;
 
+	OPAQUE(addr_len);
 	if (addr_len > EDR_SOCKADDR_MAX)
 		addr_len = EDR_SOCKADDR_MAX;
 	r->e.sockaddr.off = sizeof(r->e);
@@ -94,26 +100,114 @@ static __always_inline void connect_emit(struct connect_record *r, u32 addr_len)
 	emit_noisy(r, len, EDR_CONNECT);
 }
 
+/* The peer's address from the socket itself; its length. */
+static __always_inline u32 sock_peer(struct sock *sk, u8 *to)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
+		struct sockaddr_in_ *in = (void *)to;
+
+		__builtin_memset(in, 0, sizeof(*in));
+		in->family = AF_INET;
+		in->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		in->addr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		return sizeof(*in);
+	} else {
+		struct sockaddr_in6_ *in6 = (void *)to;
+
+		__builtin_memset(in6, 0, sizeof(*in6));
+		in6->family = AF_INET6;
+		in6->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), &sk->__sk_common.skc_v6_daddr);
+		return sizeof(*in6);
+	}
+}
+
+/* The result of a connect that was left open, with the peer as the socket has it. */
+static __always_inline void result_emit(struct sock *sk, struct pending_connect *p, s32 result,
+					u64 now)
+{
+	struct {
+		struct edr_connect_result e;
+		u8 addr[sizeof(struct sockaddr_in6_)];
+	} r;
+	u32 len;
+
+	__builtin_memset(&r, 0, sizeof(r));
+	r.e.hdr = p->hdr;
+	r.e.hdr.type = EDR_CONNECT_RESULT;
+	r.e.hdr.time_ns = now;
+	r.e.hdr.cpu = bpf_get_smp_processor_id();
+	r.e.latency_ns = now - p->hdr.time_ns;
+	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
+	r.e.result = result;
+	r.e.protocol = IPPROTO_TCP;
+	len = sock_peer(sk, r.addr);
+	if (len > sizeof(r.addr))
+		return;
+	r.e.sockaddr.off = sizeof(r.e);
+	r.e.sockaddr.len = len;
+	r.e.hdr.len = sizeof(r.e) + len;
+	emit_noisy(&r, sizeof(r.e) + len, EDR_CONNECT_RESULT);
+}
+
+/*
+ * A call on this TCP socket returns. What it says is the result, unless it went away before there was one:
+ * EINPROGRESS (not blocking, or SO_SNDTIMEO ran out), EINTR, or 0 with a SYN that waits for data (TCP_FASTOPEN_CONNECT).
+ */
+static __always_inline void connect_settled(u64 key, s64 ret)
+{
+	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
+	bool open = ret == -EINPROGRESS || ret == -EINTR;
+
+	if (!p)
+		return;
+	if (!p->ended && (open || ret == 0))
+		return;	      /* the socket will tell */
+	if (p->ended && open) /* in the moment between its waiting and its return */
+		result_emit((struct sock *)key, p, p->result, p->end_ns);
+	bpf_map_delete_elem(&pending_connects, &key);
+}
+
+/* There are more connects under way than we can remember: what is known at entry has to do. The cgroup hook tells of
+ * inet ones itself when it finds no call. */
+static __always_inline void connect_at_entry(struct connect_call *call)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct connect_record r;
+	u16 family;
+
+	__builtin_memcpy(&family, call->addr, sizeof(family));
+	if (call->addr_len >= sizeof(family) && (family == AF_INET || family == AF_INET6))
+		return;
+	if (!connect_init(&r, task, EDR_SEEN_SYSCALL))
+		return;
+	r.e.fd = call->fd;
+	r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
+	__builtin_memcpy(r.addr, call->addr, EDR_SOCKADDR_MAX);
+	connect_emit(&r, call->addr_len);
+}
+
 SEC("tp/syscalls/sys_enter_connect")
 int sys_enter_connect(struct syscall_enter_ctx *ctx)
 {
 	u32 len = ctx->args[2];
-	struct call call = { .kind = CALL_CONNECT };
+	struct connect_call call = {};
 
 	call.enter_ns = bpf_ktime_get_boot_ns();
-	call.args[0] = ctx->args[0];
-	call.args[1] = ctx->args[1];
-	call.args[2] = ctx->args[2];
+	call.fd = ctx->args[0];
+	call.uaddr = ctx->args[1];
+	call.asked_len = len;
+	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
 		len = EDR_SOCKADDR_MAX; /* the kernel refuses longer ones */
-	if (len && !bpf_probe_read_user(call.addr, len, (void *)ctx->args[1]))
+	if (len && !bpf_probe_read_user(call.addr, len, (void *)call.uaddr))
 		call.addr_len = len;
-	if (!inflight_put(&call))
-		emit_lost(EDR_CONNECT);
+	if (!call_begin(&connect_calls, &call))
+		connect_at_entry(&call);
 	return 0;
 }
 
-/* The socket behind a descriptor: its type and protocol. */
+/* The socket behind a descriptor: its type and protocol. Another thread may have closed it since. */
 static __always_inline void connect_socket(struct edr_connect *e, struct task_struct *task, u32 fd)
 {
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
@@ -124,46 +218,56 @@ static __always_inline void connect_socket(struct edr_connect *e, struct task_st
 	if (fd >= BPF_CORE_READ(table, max_fds))
 		return;
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return;
 	socket = BPF_CORE_READ(file, private_data);
 	sk = BPF_CORE_READ(socket, sk);
 	e->protocol = BPF_CORE_READ(sk, sk_protocol);
 	e->sock_type = BPF_CORE_READ(sk, sk_type);
 }
 
+/* The address that the call was given; its length. */
+static __always_inline u32 connect_address(struct connect_record *r, struct connect_call *call)
+{
+	u32 len = call->addr_len;
+
+	__builtin_memcpy(r->addr, call->addr, EDR_SOCKADDR_MAX);
+	if (len)
+		return len;
+	len = call->asked_len; /* not resident at entry; the call has fetched it since */
+	if (len > EDR_SOCKADDR_MAX)
+		len = EDR_SOCKADDR_MAX;
+	if (len && bpf_probe_read_user(r->addr, len, (void *)call->uaddr))
+		len = 0;
+	return len;
+}
+
 SEC("tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct syscall_exit_ctx *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct call *call = inflight_get(CALL_CONNECT);
+	struct connect_call *call = call_of(&connect_calls);
 	struct connect_record r;
-	u32 len;
+	s64 ret = ctx->ret;
 
 	if (!call)
 		return 0;
-	if (!connect_init(&r, task, EDR_SEEN_SYSCALL))
-		goto out;
-	r.e.fd = call->args[0];
-	r.e.result = ctx->ret;
-	r.e.protocol = call->protocol;
-	r.e.sock_type = call->sock_type;
-	if (!call->sock_type && ctx->ret != -EBADF && ctx->ret != -ENOTSOCK)
-		connect_socket(&r.e, task, call->args[0]);
-	len = call->addr_len;
-	if (len > EDR_SOCKADDR_MAX)
-		len = EDR_SOCKADDR_MAX;
-	__builtin_memcpy(r.addr, call->addr, EDR_SOCKADDR_MAX);
-	if (!len) { /* not resident at entry; the call has fetched it since */
-		len = (u32)call->args[2];
-		if (len > EDR_SOCKADDR_MAX)
-			len = EDR_SOCKADDR_MAX;
-		if (len && bpf_probe_read_user(r.addr, len, (void *)call->args[1]))
-			len = 0;
+	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
+		ret = -EINTR;
+	if (connect_init(&r, task, EDR_SEEN_SYSCALL)) {
+		r.e.fd = call->fd;
+		r.e.result = ret;
+		r.e.protocol = call->protocol;
+		r.e.sock_type = call->sock_type;
+		if (!call->sock_type)
+			connect_socket(&r.e, task, call->fd);
+		if (!call->verified)
+			r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
+		connect_emit(&r, connect_address(&r, call));
 	}
-	if (!call->addr_verified)
-		r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
-	connect_emit(&r, len);
-out:
-	inflight_end();
+	if (call->sk)
+		connect_settled(call->sk, ret);
+	call_end(&connect_calls);
 	return 0;
 }
 
@@ -172,14 +276,14 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	u32 tid = BPF_CORE_READ(task, pid), protocol = ctx->protocol;
-	struct call *call = bpf_map_lookup_elem(&inflight, &tid);
+	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
 	struct connect_record r;
 	u64 cookie;
 
-	if (call && call->kind == CALL_CONNECT) {
+	if (call) {
 		__builtin_memcpy(call->addr, addr, len);
 		call->addr_len = len;
-		call->addr_verified = 1;
+		call->verified = 1;
 		call->protocol = protocol;
 		call->sock_type = ctx->type;
 		return;
@@ -222,49 +326,27 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
-/* The peer's address from the socket itself; its length. */
-static __always_inline u32 sock_peer(struct sock *sk, u8 *to)
-{
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
-		struct sockaddr_in_ *in = (void *)to;
-
-		__builtin_memset(in, 0, sizeof(*in));
-		in->family = AF_INET;
-		in->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-		in->addr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		return sizeof(*in);
-	} else {
-		struct sockaddr_in6_ *in6 = (void *)to;
-
-		__builtin_memset(in6, 0, sizeof(*in6));
-		in6->family = AF_INET6;
-		in6->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), &sk->__sk_common.skc_v6_daddr);
-		return sizeof(*in6);
-	}
-}
-
 /* In the context of the process that connects. */
 static __always_inline void tcp_connect_begins(struct sock *sk)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), key = (u64)sk;
 	u32 tid = BPF_CORE_READ(task, pid);
-	struct call *call = bpf_map_lookup_elem(&inflight, &tid);
-	bool by_call = call && call->kind == CALL_CONNECT;
+	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
 	struct pending_connect pending = {};
 	struct connect_record r;
 
-	if (by_call && !(BPF_CORE_READ(sk, sk_socket, file, f_flags) & O_NONBLOCK))
-		return; /* its result is the call's */
 	if (!connect_init(&r, task, EDR_SEEN_SOCKET))
 		return;
 	pending.hdr = r.e.hdr;
-	pending.uid = r.e.uid;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
 	if (bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY))
 		emit_lost(EDR_CONNECT_RESULT);
-	if (by_call || (cookie && bpf_map_lookup_elem(&announced, &cookie))) {
+	if (call) {
+		call->sk = key;
+		return;
+	}
+	if (cookie && bpf_map_lookup_elem(&announced, &cookie)) {
 		bpf_map_delete_elem(&announced, &cookie);
 		return;
 	}
@@ -276,34 +358,24 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 /* In whatever context the answer came in: the process is the one that was noted. */
 static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 {
-	struct {
-		struct edr_connect_result e;
-		u8 addr[sizeof(struct sockaddr_in6_)];
-	} r;
 	u64 key = (u64)sk, now = bpf_ktime_get_boot_ns();
 	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
-	u32 len;
+	struct connect_call *call;
+	u32 tid;
 	int err;
 
 	if (!p)
 		return;
-	__builtin_memset(&r, 0, sizeof(r));
-	r.e.hdr = p->hdr;
-	r.e.hdr.type = EDR_CONNECT_RESULT;
-	r.e.hdr.time_ns = now;
-	r.e.hdr.cpu = bpf_get_smp_processor_id();
-	r.e.latency_ns = now - p->hdr.time_ns;
-	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
 	err = BPF_CORE_READ(sk, sk_err);
-	r.e.result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
-	r.e.protocol = IPPROTO_TCP;
-	len = sock_peer(sk, r.addr);
-	if (len > sizeof(r.addr))
+	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
+	p->end_ns = now;
+	tid = p->hdr.tid;
+	call = bpf_map_lookup_elem(&connect_calls, &tid);
+	if (call && call->sk == key) {
+		p->ended = 1; /* connect_settled() knows whether the call has said it */
 		return;
-	r.e.sockaddr.off = sizeof(r.e);
-	r.e.sockaddr.len = len;
-	r.e.hdr.len = sizeof(r.e) + len;
-	emit_noisy(&r, sizeof(r.e) + len, EDR_CONNECT_RESULT);
+	}
+	result_emit(sk, p, p->result, now);
 	bpf_map_delete_elem(&pending_connects, &key);
 }
 

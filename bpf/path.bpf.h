@@ -35,7 +35,8 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 }
 
 /* Where in s->path the path begins; it ends at EDR_PATH_MAX. Sets EDR_F_PATH_TRUNCATED in *flags when its head is missing. */
-static __always_inline u32 path_resolve(struct scratch *s, struct path *path, u32 *flags)
+static __always_inline u32 path_resolve(struct scratch *s, struct path *path,
+					struct task_struct *task, u32 *flags)
 {
 	struct dentry *dentry = BPF_CORE_READ(path, dentry), *up;
 	struct mount *mnt = mount_of(BPF_CORE_READ(path, mnt)), *mnt_up;
@@ -46,8 +47,12 @@ static __always_inline u32 path_resolve(struct scratch *s, struct path *path, u3
 	for (i = 0; i < PATH_COMPONENTS; i++) {
 		if (dentry == BPF_CORE_READ(mnt, mnt.mnt_root)) {
 			mnt_up = BPF_CORE_READ(mnt, mnt_parent);
-			if (mnt_up == mnt)
+			if (mnt_up == mnt) {
+				if (BPF_CORE_READ(mnt, mnt_ns) !=
+				    BPF_CORE_READ(task, nsproxy, mnt_ns))
+					*flags |= EDR_F_FOREIGN_MOUNT;
 				break;
+			}
 			dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
 			mnt = mnt_up;
 			continue;

@@ -27,7 +27,7 @@
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | CLONE_THREAD | \
 	 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
 	 CLONE_NEWPID | CLONE_NEWNET)
-#define CLONE_SIGNAL_BITS 0xffULL /* the exit signal in clone's flags */
+#define CLONE_SIGNAL_BITS 0xffULL /* the exit signal in clone's flags; clone3 has it elsewhere */
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
@@ -75,14 +75,14 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 static __always_inline u64 clone_flags(struct task_struct *parent, struct task_struct *child,
 				       u32 *op)
 {
-	struct call *call = inflight_get(CALL_FORK);
+	struct call *call = call_of(&fork_calls);
 	u64 flags = clone_flags_seen(parent, child);
 
 	*op = EDR_FORK_UNKNOWN;
 	if (call) {
 		*op = call->sub;
-		flags |= call->args[0] & ~CLONE_SEEN_IN_CHILD & ~CLONE_SIGNAL_BITS;
-		inflight_end();
+		flags |= call->args[0] & ~CLONE_SEEN_IN_CHILD;
+		call_end(&fork_calls);
 	}
 	return flags;
 }
@@ -138,10 +138,11 @@ int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 
 static __always_inline int fork_begins(u32 op, u64 flags)
 {
-	struct call call = { .kind = CALL_FORK, .sub = op };
+	struct call call = { .sub = op };
 
 	call.args[0] = flags;
-	inflight_put(
+	call_begin(
+		&fork_calls,
 		&call); /* without room the flags that do not show in the child are missing, no event is */
 	return 0;
 }
@@ -161,7 +162,7 @@ int sys_enter_vfork(struct syscall_enter_ctx *ctx)
 SEC("tp/syscalls/sys_enter_clone")
 int sys_enter_clone(struct syscall_enter_ctx *ctx)
 {
-	return fork_begins(EDR_FORK_CLONE, ctx->args[0]);
+	return fork_begins(EDR_FORK_CLONE, ctx->args[0] & ~CLONE_SIGNAL_BITS);
 }
 
 SEC("tp/syscalls/sys_enter_clone3")
@@ -201,7 +202,7 @@ int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 	struct signal_struct *signal;
 	struct edr_exit e;
 
-	bpf_map_delete_elem(&inflight, &tid);
+	calls_forget(tid);
 	if (!exit_of_process(ctx, task))
 		return 0;
 	header_init(&e.hdr, EDR_EXIT, sizeof(e), task);

@@ -40,7 +40,7 @@ int sys_enter_any(struct syscall_enter_ctx *ctx)
 {
 	u32 nr = ctx->nr, n;
 	struct edr_syscall_info *info = bpf_map_lookup_elem(&syscall_infos, &nr);
-	struct call call = { .kind = CALL_ANY, .sub = nr };
+	struct call call = { .sub = nr };
 
 	if (!info || !info->name[0])
 		return 0;
@@ -53,7 +53,7 @@ int sys_enter_any(struct syscall_enter_ctx *ctx)
 			      (void *)ctx + __builtin_offsetof(struct syscall_enter_ctx, args));
 	if (info->no_return)
 		syscall_report(info, nr, call.args, call.enter_ns, 0);
-	else if (!inflight_put(&call))
+	else if (!call_begin(&any_calls, &call))
 		emit_lost(EDR_SYSCALL);
 	return 0;
 }
@@ -61,14 +61,14 @@ int sys_enter_any(struct syscall_enter_ctx *ctx)
 SEC("tp/syscalls/sys_exit_any")
 int sys_exit_any(struct syscall_exit_ctx *ctx)
 {
-	struct call *call = inflight_get(CALL_ANY);
+	struct call *call = call_of(&any_calls);
 	u32 nr = ctx->nr;
 	struct edr_syscall_info *info = bpf_map_lookup_elem(&syscall_infos, &nr);
 
 	if (!call || call->sub != nr || !info)
 		return 0;
 	syscall_report(info, nr, call->args, call->enter_ns, ctx->ret);
-	inflight_end();
+	call_end(&any_calls);
 	return 0;
 }
 

@@ -131,6 +131,7 @@ struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
 };
 struct path {
 	struct vfsmount *mnt;
@@ -194,11 +195,17 @@ struct signal_struct {
 	struct tty_struct *tty;
 };
 
-/* include/linux/nsproxy.h */
+/* include/linux/nsproxy.h, fs/mount.h */
+struct ns_common {
+	unsigned int inum;
+};
+struct mnt_namespace {
+	struct ns_common ns;
+};
 struct nsproxy {
 	void *uts_ns;
 	void *ipc_ns;
-	void *mnt_ns;
+	struct mnt_namespace *mnt_ns;
 	void *pid_ns_for_children;
 	void *net_ns;
 	void *cgroup_ns;

@@ -55,6 +55,8 @@ struct edr_hdr {
 #define EDR_F_KTHREAD 0x10u
 #define EDR_F_COARSE_START 0x20u    /* start_ns comes from /proc: a multiple of a clock tick */
 #define EDR_F_ADDR_UNVERIFIED 0x40u /* address read from the caller's memory, open to a race */
+#define EDR_F_FOREIGN_MOUNT \
+	0x80u /* the path hangs in no mount, or another namespace's than the process's */
 
 #define EDR_EXEC_SETUID 0x1u
 #define EDR_EXEC_SETGID 0x2u

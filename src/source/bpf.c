@@ -46,6 +46,7 @@ struct source {
 	struct buf scratch;
 	struct source_totals totals;
 	struct edr_counters told[EDR_TYPE_MAX]; /* what loss records have said so far */
+	edr_u64 missed[EDR_TYPE_MAX];		/* programs that the kernel skipped */
 	struct edr_counters *per_cpu;
 	int epoll;
 	int n_cpus;
@@ -182,6 +183,13 @@ fail:
 	return e;
 }
 
+/* What the kernel skipped was never counted by a program: it counts as produced and dropped. */
+static void read_misses(struct source *s)
+{
+	memset(s->missed, 0, sizeof(s->missed));
+	bpf_load_misses(&s->load, s->missed);
+}
+
 static void read_counters(struct source *s, unsigned type)
 {
 	struct edr_counters sum = { 0, 0, 0, 0 };
@@ -195,6 +203,8 @@ static void read_counters(struct source *s, unsigned type)
 		sum.dropped += s->per_cpu[i].dropped;
 		sum.truncated += s->per_cpu[i].truncated;
 	}
+	sum.produced += s->missed[type];
+	sum.dropped += s->missed[type];
 	s->totals.count[type] = sum;
 }
 
@@ -314,6 +324,7 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 	s->busy = n > 0;
 	now = source_boot_ns();
 	if (now - s->ticked_ns >= TICK_NS) {
+		read_misses(s);
 		tell_losses(s);
 		/* The stream is complete only up to here: a later tick could close a window too early. */
 		tell_clock(s, s->batch.n ? complete : now - SLACK_NS, EDR_CLOCK_TICK);
@@ -334,6 +345,7 @@ static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
 		tell_host(s);
 	bpf_load_detach(&s->load);
 	usleep(DRAIN_WAIT_US);
+	read_misses(s);
 	do {
 		complete = gather(s);
 		all = s->rings[0].drained && s->rings[1].drained;
@@ -348,6 +360,7 @@ static int bpf_totals(struct source *s, struct source_totals *out)
 {
 	size_t i;
 
+	read_misses(s);
 	for (i = 0; i < wire_n_events; i++) {
 		if (wire_events[i].ring != EDR_RING_NONE)
 			read_counters(s, wire_events[i].type);

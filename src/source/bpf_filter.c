@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "edr/control.h"
@@ -37,6 +38,13 @@ static int check_prefixes(const struct source_list *list, const char *key, char 
 	return 0;
 }
 
+static edr_u32 own_mount_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/mnt", &st) ? 0 : (edr_u32)st.st_ino;
+}
+
 int bpf_filter_configure(struct edr_bpf *skel, const struct source_config *cfg, char *err,
 			 size_t err_size)
 {
@@ -52,6 +60,7 @@ int bpf_filter_configure(struct edr_bpf *skel, const struct source_config *cfg, 
 	skel->rodata->filter_uids = cfg->skip_uids.n > 0;
 	skel->rodata->filter_n_paths = (unsigned)cfg->skip_paths.n;
 	skel->rodata->filter_n_cgroups = (unsigned)cfg->skip_cgroups.n;
+	skel->rodata->filter_mnt_ns = own_mount_namespace();
 	return 0;
 }
 

@@ -14,6 +14,8 @@
 #include "edr.skel.h"
 #include "source/bpf_filter.h"
 #include "source/cgroup.h"
+#include "source/clock.h"
+#include "source/host.h"
 #include "source/syscalls.h"
 #include "util/log.h"
 #include "wire/wire.h"
@@ -220,7 +222,9 @@ static struct edr_bpf *open_skeleton(const struct source_config *cfg, const stru
 		snprintf(err, err_size, "the BPF object cannot be opened: %s", strerror(errno));
 		return NULL;
 	}
-	skel->rodata->self_tgid = (unsigned)getpid();
+	/* Elsewhere our pid is another process's there; then nobody is left out, us included. */
+	if (source_in_initial_pid_ns())
+		skel->rodata->self_tgid = (unsigned)getpid();
 	skel->rodata->exit_has_group_dead = btf && tracepoint_args(btf, "sched_process_exit") >= 2;
 	if (set_sizes(skel, cfg) || bpf_filter_configure(skel, cfg, err, err_size)) {
 		if (!err[0])
@@ -466,7 +470,7 @@ int bpf_load_open(struct bpf_load *l, const struct source_config *cfg, char *err
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(on_libbpf);
 	btf = btf__load_vmlinux_btf();
-	cgroup_fd = cgroup_open_root();
+	cgroup_fd = cgroup_open_root(&l->part_of_cgroups);
 	name_programs(l, cfg, btf, cgroup_fd);
 
 	e = -EIO;
@@ -482,6 +486,8 @@ int bpf_load_open(struct bpf_load *l, const struct source_config *cfg, char *err
 		snprintf(err, err_size, "the BPF maps cannot be filled: %s", strerror(-e));
 	else
 		e = attach(l, cfg, cgroup_fd, err, err_size);
+	if (!e)
+		l->skel->bss->attached_ns = source_boot_ns();
 out:
 	btf__free(btf);
 	if (cgroup_fd >= 0)
@@ -507,6 +513,43 @@ void bpf_load_close(struct bpf_load *l)
 	buf_free(&l->unresolved);
 }
 
+/* Which event is missed when the kernel skips a program. Skipped runs for a thread, or for a call that succeeds, are among
+ * them: it is the most that can have been missed. */
+static const struct {
+	const char *program;
+	enum edr_type type;
+} missed_by[] = {
+	{ "sched_process_exec", EDR_EXEC },	  { "sched_process_fork", EDR_FORK },
+	{ "sched_process_exit", EDR_EXIT },	  { "sys_exit_execve", EDR_EXEC_FAILED },
+	{ "sys_exit_execveat", EDR_EXEC_FAILED }, { "sys_enter_connect", EDR_CONNECT },
+	{ "sys_exit_connect", EDR_CONNECT },	  { "inet_sock_set_state", EDR_CONNECT_RESULT },
+	{ "sys_enter_any", EDR_SYSCALL },	  { "sys_exit_any", EDR_SYSCALL },
+};
+
+void bpf_load_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX])
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(missed_by) / sizeof(missed_by[0]); i++) {
+		struct bpf_program *prog =
+			bpf_object__find_program_by_name(l->skel->obj, missed_by[i].program);
+		struct bpf_prog_info info;
+		unsigned len = sizeof(info);
+
+		memset(&info, 0, sizeof(info));
+		/* Kernels before 5.12 do not count, and cannot be preempted there. */
+		if (prog && bpf_program__fd(prog) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			misses[missed_by[i].type] += info.recursion_misses;
+	}
+}
+
+static void degrade(struct buf *out, const char *why)
+{
+	buf_adds(out, why);
+	buf_add(out, "", 1);
+}
+
 void bpf_load_degraded(const struct bpf_load *l, struct buf *out)
 {
 	size_t i;
@@ -519,4 +562,11 @@ void bpf_load_degraded(const struct bpf_load *l, struct buf *out)
 	}
 	if (l->unresolved.len)
 		buf_add(out, l->unresolved.data, l->unresolved.len);
+	if (!source_in_initial_pid_ns())
+		degrade(out, "we run in a pid namespace: processes that were there before us have "
+			     "no names, and our own "
+			     "events are not left out");
+	if (l->part_of_cgroups)
+		degrade(out, "we run in a cgroup namespace: connects outside of it are seen by "
+			     "their syscalls only");
 }

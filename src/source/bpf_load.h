@@ -21,14 +21,21 @@ struct bpf_load {
 	size_t n_links;
 	struct source_program programs[BPF_LOAD_PROGRAMS]; /* what became of each */
 	size_t n_programs;
-	struct buf
-		unresolved; /* names in syscalls_to_trace that cannot be traced: NUL-separated sentences */
+	bool part_of_cgroups; /* the cgroup tree that we reach is not the whole */
+	/* Names in syscalls_to_trace that cannot be traced: NUL-separated sentences. */
+	struct buf unresolved;
 };
 
 /* Opens, loads and attaches. 0; or -errno with a sentence in err, and nothing stays in the kernel. */
 int bpf_load_open(struct bpf_load *l, const struct source_config *cfg, char *err, size_t err_size);
 void bpf_load_detach(struct bpf_load *l); /* the hooks; maps and rings stay */
 void bpf_load_close(struct bpf_load *l);  /* safe on a zeroed one */
+
+/*
+ * Adds to misses[type] how often the kernel has skipped a program that makes that event, since it was loaded: a program
+ * does not run when another task is in it on the same CPU, which can be where tracepoints are preemptible (7.x).
+ */
+void bpf_load_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX]);
 
 /* Appends what is off and why, NUL-separated. */
 void bpf_load_degraded(const struct bpf_load *l, struct buf *out);

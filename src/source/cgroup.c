@@ -6,6 +6,7 @@
 #include <mntent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,7 +30,16 @@ static int open_detached(void)
 	return fd;
 }
 
-int cgroup_open_root(void)
+/* kernfs gives the root of a hierarchy the first inode number (fs/kernfs/dir.c, kernfs_create_root). */
+static bool is_root(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && st.st_ino == 1;
+}
+
+/* The whole where it is mounted, else in *part what part is. */
+static int open_mounted(int *part)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	struct mntent ent;
@@ -37,10 +47,31 @@ int cgroup_open_root(void)
 	int fd = -ENOENT;
 
 	while (mounts && fd < 0 && getmntent_r(mounts, &ent, line, sizeof(line))) {
-		if (!strcmp(ent.mnt_type, "cgroup2"))
-			fd = open(ent.mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (strcmp(ent.mnt_type, "cgroup2"))
+			continue;
+		fd = open(ent.mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && !is_root(fd)) {
+			if (*part >= 0)
+				close(*part);
+			*part = fd;
+			fd = -ENOENT;
+		}
 	}
 	if (mounts)
 		endmntent(mounts);
-	return fd >= 0 ? fd : open_detached();
+	return fd;
+}
+
+int cgroup_open_root(bool *part)
+{
+	int some = -ENOENT, fd = open_mounted(&some);
+
+	if (fd < 0)
+		fd = open_detached();
+	if (fd < 0)
+		fd = some;
+	else if (some >= 0)
+		close(some);
+	*part = fd >= 0 && !is_root(fd);
+	return fd;
 }

@@ -5,11 +5,21 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "source/clock.h"
 #include "wire/build.h"
+
+#define PROC_PID_INIT_INO 0xEFFFFFFCu /* include/linux/proc_ns.h: fixed for the initial namespace */
+
+bool source_in_initial_pid_ns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == PROC_PID_INIT_INO;
+}
 
 /* machine-id(5): 32 hexadecimal digits; empty when the host has none. */
 static size_t machine_id(char out[33])

@@ -6,6 +6,9 @@
 #include "source/source.h"
 #include "util/buf.h"
 
+/* Are our pids those of the kernel's events? Not in a container that has a pid namespace of its own. */
+bool source_in_initial_pid_ns(void);
+
 /* Each builds its record in scratch and hands it to fn. degraded: NUL-separated sentences. */
 void source_emit_host(struct buf *scratch, const char *source, const char *hooks,
 		      const struct buf *degraded, const char *agent, source_record_fn fn,

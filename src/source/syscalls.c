@@ -86,7 +86,9 @@ int syscalls_resolve(const char *name, struct syscall_target *out)
 	if (i == sizeof(numbers) / sizeof(numbers[0]))
 		return -ENOENT;
 	out->nr = numbers[i].nr;
-	out->no_return = !strcmp(name, "exit") || !strcmp(name, "exit_group");
+	/* rt_sigreturn restores another call's registers: its exit cannot be matched. */
+	out->no_return = !strcmp(name, "exit") || !strcmp(name, "exit_group") ||
+			 !strcmp(name, "rt_sigreturn");
 	for (i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++) {
 		if (!strcmp(renamed[i].name, name))
 			kernel = renamed[i].kernel;
