@@ -138,7 +138,10 @@ static int replay_file(const struct conf *conf, const char *path)
 	if (status != 0)
 		return cli_fail(open_status(status), err);
 	lock = lock_reports_dir(conf->reports_dir, err, sizeof(err));
-	status = lock == -EWOULDBLOCK ? cli_fail(EX_TEMPFAIL, err) : replay(&r, conf);
+	if (lock < 0)
+		status = cli_fail(lock == -EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT, err);
+	else
+		status = replay(&r, conf);
 	source_replay.close(r.source);
 	if (lock >= 0)
 		close(lock);

@@ -334,8 +334,8 @@ int live_run(const struct live_config *cfg)
 
 	signals_install();
 	lock = lock_reports_dir(conf_get(cfg->set)->reports_dir, err, sizeof(err));
-	if (lock == -EWOULDBLOCK)
-		return cli_fail(EX_TEMPFAIL, err);
+	if (lock < 0)
+		return cli_fail(lock == -EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT, err);
 	status = open_all(&l, err, sizeof(err));
 	if (status == 0) {
 		l.next_tell_ns = boot_now() + TELL_NS;
@@ -348,7 +348,6 @@ int live_run(const struct live_config *cfg)
 		engine_close(&l.engine);
 	}
 	conf_free(l.current);
-	if (lock >= 0)
-		close(lock);
+	close(lock);
 	return status;
 }

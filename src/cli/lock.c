@@ -9,36 +9,70 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "report/report.h"
 #include "util/buf.h"
-#include "util/log.h"
 #include "util/text.h"
+
+/* A descriptor or -errno. */
+static int open_lock(int dir)
+{
+	int fd = openat(dir, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	/* The umask may have made it less than 0600, and who was here before us more. */
+	if (fstat(fd, &st) != 0)
+		err = -errno;
+	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
+		err = -EPERM;
+	else if (fchmod(fd, 0600) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
+		err = -errno;
+	if (err == 0)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int lock_dir(const char *dir)
+{
+	/* The path once more: the store has looked at it, and said no to a link. */
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), lock;
+
+	if (fd < 0)
+		return -errno;
+	lock = open_lock(fd);
+	close(fd);
+	return lock;
+}
 
 int lock_reports_dir(const char *dir, char *err, size_t err_size)
 {
+	struct report_store *store = NULL;
 	struct buf shown = { 0 };
-	int fd;
+	int lock;
 
-	/* Whether that worked is for the store to say, which does the same. */
-	(void)!mkdir(dir, 0700);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return fd;
-	if (errno != EWOULDBLOCK) {
-		log_warn("run",
-			 "the reports directory cannot be locked (%s): see to it that no other "
-			 "agent writes there",
-			 strerror(errno));
-		return fd;
-	}
-	close(fd);
+	/* It sweeps what a killed run left, and nothing that a living one writes. */
+	lock = report_store_open(&store, dir, err, err_size);
+	report_store_close(store);
+	if (lock != 0)
+		return lock == -EWOULDBLOCK ? -EIO : lock;
+	lock = lock_dir(dir);
+	if (lock >= 0)
+		return lock;
 	text_term(&shown, dir, strlen(dir));
-	snprintf(err, err_size,
-		 "another "
-		 "linux-edr-bpf writes its reports to %s: stop it, or give another directory with "
-		 "--reports-dir",
-		 shown.data ? shown.data : "");
+	if (lock == -EWOULDBLOCK)
+		snprintf(err, err_size,
+			 "another linux-edr-bpf writes its reports to %s: stop it, or give another "
+			 "directory with --reports-dir",
+			 shown.data ? shown.data : "");
+	else
+		snprintf(err, err_size,
+			 "%s/" LOCK_FILE " cannot be locked (%s), so another agent could write "
+			 "there too: give another directory with --reports-dir",
+			 shown.data ? shown.data : "",
+			 lock == -EPERM ? "it is not a file of ours alone" : strerror(-lock));
 	buf_free(&shown);
-	return -EWOULDBLOCK;
+	return lock;
 }

@@ -28,6 +28,12 @@ int report_store_open(struct report_store **out, const char *dir, char *err, siz
 void report_store_close(struct report_store *s);
 
 /*
+ * What report_store_open() would say, without making anything: 0, 1 when dir is not there and can
+ * be made, else -errno with one sentence in err.
+ */
+int report_store_judge(const char *dir, char *err, size_t err_size);
+
+/*
  * Writes level/id.json. 0; -EEXIST when that name is taken by other content (the caller tries id-2,
  * id-3, ...); the same content again is 0; else -errno, with nothing left behind (or the whole
  * report, where only the directory could not be synced: the next try finds it and syncs again).

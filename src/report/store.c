@@ -295,6 +295,59 @@ int report_store_open(struct report_store **out, const char *dir, char *err, siz
 	return 0;
 }
 
+/* Of a path that is not there: may it be made in the nearest directory that is? */
+static int judge_missing(const struct report_store *s, char *text, size_t size)
+{
+	char *copy = strdup(s->path), *slash;
+	int err = -ENOMEM;
+
+	while (copy && (err == -ENOMEM || err == -ENOENT)) {
+		slash = strrchr(copy, '/');
+		if (slash)
+			slash[slash == copy] = '\0';
+		else
+			strcpy(copy, ".");
+		err = faccessat(AT_FDCWD, copy, W_OK | X_OK, AT_EACCESS) ? -errno : 1;
+		if (!slash || slash == copy)
+			break;
+	}
+	free(copy);
+	if (err < 0)
+		snprintf(text, size, "cannot make the directory %s: %s", s->shown, strerror(-err));
+	return err;
+}
+
+static int judge(const struct report_store *s, char *text, size_t size)
+{
+	char shown[512];
+	struct stat st;
+	int fd, cells = 0;
+
+	if (lstat(s->path, &st) && errno == ENOENT)
+		return judge_missing(s, text, size);
+	fd = open_dir(AT_FDCWD, s->path, s->shown, text, size);
+	if (fd < 0)
+		return fd;
+	snprintf(shown, sizeof(shown), "%s/cells", s->shown);
+	if (!fstatat(fd, "cells", &st, AT_SYMLINK_NOFOLLOW))
+		cells = open_dir(fd, "cells", shown, text, size);
+	if (cells > 0)
+		close(cells);
+	close(fd);
+	return cells < 0 ? cells : 0;
+}
+
+int report_store_judge(const char *dir, char *err, size_t err_size)
+{
+	struct report_store *s = dir[0] ? store_new(dir) : NULL;
+	int status = s ? judge(s, err, err_size) : -EINVAL;
+
+	if (!s)
+		snprintf(err, err_size, "the directory of the reports has no name");
+	report_store_close(s);
+	return status;
+}
+
 size_t report_store_swept(const struct report_store *s)
 {
 	return s->swept;

@@ -247,10 +247,21 @@ expect 73 "" replay -c /dev/null whole.cap --reports-dir whole.cap
 expect 73 "" replay -c /dev/null whole.cap --output home
 
 # two writers of one directory
-mkdir -m 700 locked
-exec 9<locked
+expect 0 "" replay -c /dev/null whole.cap --reports-dir deep/er/new
+[ "$(stat -c '%a %s' deep/er/new/.lock)" = "600 0" ] || fail "the lock is open to others"
+exec 9<>deep/er/new/.lock
 flock 9
-wrong 75 "another linux-edr-bpf writes its reports to locked" replay -c /dev/null whole.cap --reports-dir locked
+wrong 75 "another linux-edr-bpf writes its reports to deep/er/new" \
+	replay -c /dev/null whole.cap --reports-dir deep/er/new
 exec 9<&-
+# Others may read a directory of mode 0755, and must not be able to lock us out by it.
+mkdir -m 755 open
+exec 9<open
+flock 9
+expect 0 "" replay -c /dev/null whole.cap --reports-dir open
+exec 9<&-
+rm -rf open/.lock
+mkdir open/.lock
+wrong 73 "open/.lock cannot be locked" replay -c /dev/null whole.cap --reports-dir open
 
 [ $failures -eq 0 ] || { echo "$failures failed"; exit 1; }
