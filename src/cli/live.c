@@ -27,6 +27,7 @@
 #define HEAL_BUDGET 128 /* looks at /proc a time: a third of a millisecond */
 #define TELL_NS (60 * NS_PER_S)
 #define REOPEN_NS (5 * NS_PER_S)
+#define TELL_DROPS_NS (10 * NS_PER_S)
 
 struct live {
 	const struct live_config *cfg;
@@ -37,7 +38,8 @@ struct live {
 	struct selftest selftest;
 	bool scanned, announced;
 	unsigned long long cells_seen;
-	edr_u64 next_heal_ns, next_tell_ns, next_reopen_ns;
+	unsigned long long dropped[EDR_TYPE_MAX], said_dropped[EDR_TYPE_MAX]; /* by the kernel, by type of event */
+	edr_u64 next_heal_ns, next_tell_ns, next_tell_drops_ns, next_reopen_ns;
 	edr_u64 away_from_ns; /* the source is away: told as blind up to here */
 	edr_u64 stream_ns; /* time of the last record: what we make ourselves must not run ahead of it */
 };
@@ -143,6 +145,34 @@ static void scan(struct live *l)
 		log_debug("run", "%d processes run already", n);
 }
 
+static void count_drops(struct live *l, const struct edr_loss *loss)
+{
+	if (loss->of_type < EDR_TYPE_MAX)
+		l->dropped[loss->of_type] += loss->dropped;
+}
+
+/* What the rings had no room for, since this was said last, or in all. */
+static void tell_drops(struct live *l, bool in_all)
+{
+	unsigned long long sum = 0;
+	struct buf line = { 0 };
+
+	for (unsigned type = 0; type < EDR_TYPE_MAX; type++) {
+		const struct wire_event *event = wire_event_by_type(type);
+		unsigned long long n = l->dropped[type] - (in_all ? 0 : l->said_dropped[type]);
+
+		l->said_dropped[type] = l->dropped[type];
+		if (n == 0)
+			continue;
+		buf_addf(&line, "%s %s %llu", sum ? "," : "", event ? event->name : "unknown", n);
+		sum += n;
+	}
+	if (sum > 0)
+		log_warn("run", "%s%llu events were dropped:%s", in_all ? "in all, " : "", sum,
+			 line.data ? line.data : "");
+	buf_free(&line);
+}
+
 /* Every record of a live run goes through here, those that we make ourselves too, so that a capture has them all. */
 static void take(void *ctx, const struct edr_hdr *rec)
 {
@@ -155,6 +185,8 @@ static void take(void *ctx, const struct edr_hdr *rec)
 		scan(l);
 	if (rec->type == EDR_HOST && !l->announced)
 		announce(l, (const void *)rec);
+	if (rec->type == EDR_LOSS)
+		count_drops(l, (const void *)rec);
 	selftest_see(&l->selftest, rec);
 	engine_record(&l->engine, rec);
 }
@@ -261,6 +293,10 @@ static void tend(struct live *l)
 		proc_heal(l->engine.table, "/proc", l->stream_ns, HEAL_BUDGET, take, l);
 		l->next_heal_ns = now_ns + HEAL_NS;
 	}
+	if (now_ns >= l->next_tell_drops_ns) {
+		tell_drops(l, false);
+		l->next_tell_drops_ns = now_ns + TELL_DROPS_NS;
+	}
 	if (now_ns >= l->next_tell_ns) {
 		engine_tell_losses(&l->engine);
 		l->next_tell_ns = now_ns + TELL_NS;
@@ -301,6 +337,7 @@ static int stop(struct live *l)
 		tell_away(l, boot_now());
 	}
 	selftest_close(&l->selftest);
+	tell_drops(l, true);
 	status = engine_close(&l->engine);
 	l->cfg->source->close(l->source);
 	l->source = NULL;

@@ -23,7 +23,7 @@
 #define MAX_RECORDS 100000
 
 /* What the source does at each pump, from the first on; the last goes on for ever. */
-enum step { QUIET, EVENT, FAIL, STOP, HANGUP, INTERRUPTED };
+enum step { QUIET, EVENT, FAIL, STOP, HANGUP, INTERRUPTED, LOSS };
 
 static struct {
 	const enum step *steps;
@@ -84,6 +84,7 @@ static int fake_pump(struct source *s, int timeout_ms, source_record_fn fn, void
 	struct edr_clock clock = { .why = EDR_CLOCK_START,
 				   .wall_offset_ns = 1700000000000000000LL };
 	struct edr_host host = { .hdr = { 0 } };
+	struct edr_loss loss = { .of_type = EDR_EXEC, .produced = 7, .dropped = 5 };
 	enum step step = fake.steps[fake.at];
 
 	ck_assert_ptr_eq(s, &fake);
@@ -112,6 +113,12 @@ static int fake_pump(struct source *s, int timeout_ms, source_record_fn fn, void
 		return 0;
 	case INTERRUPTED:
 		return -EINTR;
+	case LOSS:
+		emit(EDR_LOSS, &loss, fn, ctx);
+		loss.of_type = EDR_CONNECT;
+		loss.dropped = 2;
+		emit(EDR_LOSS, &loss, fn, ctx);
+		return 2;
 	}
 	return 0;
 }
@@ -326,6 +333,31 @@ START_TEST(test_hangup)
 }
 END_TEST
 
+/* What was dropped is said while it happens, at most every ten seconds, and in all at the end. */
+START_TEST(test_losses)
+{
+	static const enum step steps[] = { LOSS, QUIET, LOSS, STOP };
+	char text[8192], log[160];
+	const char *first;
+	size_t n;
+	FILE *f;
+
+	snprintf(log, sizeof(log), "%s/log-%d", dir, (int)getpid());
+	ck_assert_ptr_nonnull(freopen(log, "w+e", stderr));
+	ck_assert_int_eq(run(steps, 4), 0);
+	fflush(stderr);
+	f = fopen(log, "re");
+	ck_assert_ptr_nonnull(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	first = strstr(text, "7 events were dropped: exec 5, connect 2\n");
+	ck_assert_msg(first != NULL, "%s", text);
+	ck_assert_msg(strstr(first, "in all, 14 events were dropped: exec 10, connect 4\n") != NULL, "%s", text);
+	ck_assert_ptr_null(strstr(first + 1, "\n7 events"));
+}
+END_TEST
+
 START_TEST(test_cannot_open)
 {
 	static const struct {
@@ -356,6 +388,7 @@ int main(void)
 	tcase_add_test(tc, test_source_fails);
 	tcase_add_test(tc, test_stop_while_away);
 	tcase_add_test(tc, test_hangup);
+	tcase_add_test(tc, test_losses);
 	tcase_add_loop_test(tc, test_cannot_open, 0, 4);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
