@@ -114,7 +114,7 @@ size_t cell_bytes(const struct cell *cell)
 	       table_bytes(&cell->commands) + table_bytes(&cell->lines) +
 	       table_bytes(&cell->connections) + table_bytes(&cell->syscalls) + cell->counts.bytes +
 	       cell->host.text.len +
-	       (cell->events ? sizeof(*cell->events) + cell->events->text.len : 0);
+	       (cell->events ? sizeof(*cell->events) + cell->events->bytes : 0);
 }
 
 const struct cell_totals *cell_totals(const struct cell *cell)

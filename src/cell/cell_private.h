@@ -181,7 +181,9 @@ struct cell_events {
 	unsigned interval_min;
 	unsigned part;
 	const char *why;
-	struct buf text; /* JSON objects, a newline after each */
+	struct cell_chunk *chunks, *last;
+	size_t text_bytes; /* in all chunks */
+	size_t bytes;	   /* memory of all chunks */
 	size_t n;
 	edr_u64 first_boot_ns;
 	struct span_ns when;

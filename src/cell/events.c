@@ -5,8 +5,11 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cell/cell_private.h"
+
+#define CHUNK_BYTES ((size_t)256 * 1024 - sizeof(struct cell_chunk))
 
 static int hand_over(struct cells *c, struct cell_events *part)
 {
@@ -50,23 +53,52 @@ static struct cell_events *begin(struct cells *c, edr_u64 boot_ns)
 	return part;
 }
 
+/*
+ * Room for len bytes in one piece. The collector is in here: it never copies what it has, and the
+ * kernel need not find more than one chunk's pages at a time, or a ring would overflow meanwhile.
+ */
+static char *chunk_room(struct cell_events *part, size_t len)
+{
+	struct cell_chunk *chunk = part->last;
+	size_t room;
+
+	if (!chunk || chunk->room - chunk->len < len) {
+		room = len > CHUNK_BYTES ? len : CHUNK_BYTES;
+		chunk = malloc(sizeof(*chunk) + room);
+		if (!chunk)
+			return NULL;
+		*chunk = (struct cell_chunk){ .room = room };
+		if (part->last)
+			part->last->next = chunk;
+		else
+			part->chunks = chunk;
+		part->last = chunk;
+		part->bytes += sizeof(*chunk) + room;
+	}
+	chunk->len += len;
+	part->text_bytes += len;
+	return chunk->text + chunk->len - len;
+}
+
 void events_keep(struct cells *c, edr_u64 boot_ns, edr_s64 t, struct wire_span json)
 {
 	const struct cell_config *cfg = &c->open->cfg;
 	struct cell_events *part = c->open->events;
+	char *to;
 
-	if (part && part->text.len + json.len + 1 > cfg->max_events_bytes) {
+	if (part && part->n && part->text_bytes + json.len + 1 > cfg->max_events_bytes) {
 		flush(c, "bytes");
 		part = NULL;
 	}
 	if (!part)
 		part = begin(c, boot_ns);
-	if (!part || !buf_reserve(&part->text, json.len + 1)) {
+	to = part ? chunk_room(part, json.len + 1) : NULL;
+	if (!to) {
 		c->open->totals.events_unlisted++;
 		return;
 	}
-	buf_add(&part->text, json.data, json.len);
-	buf_addc(&part->text, '\n');
+	memcpy(to, json.data, json.len);
+	to[json.len] = '\n';
 	part->n++;
 	span_note(&part->when, t);
 	if (part->n >= cfg->max_events)
@@ -88,7 +120,10 @@ void cell_events_free(struct cell_events *part)
 	if (!part)
 		return;
 	host_free(&part->host);
-	buf_free(&part->text);
+	for (struct cell_chunk *chunk = part->chunks, *next; chunk; chunk = next) {
+		next = chunk->next;
+		free(chunk);
+	}
 	free(part);
 }
 
@@ -103,7 +138,8 @@ void cell_events_view(const struct cell_events *part, struct cell_events_view *o
 		.why = part->why,
 		.first_ns = part->when.first_ns,
 		.last_ns = part->when.last_ns,
-		.events = { part->text.data, part->text.len },
+		.events = part->chunks,
 		.n_events = part->n,
+		.bytes = sizeof(*part) + part->bytes,
 	};
 }

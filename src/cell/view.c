@@ -460,10 +460,9 @@ int cell_view_open(struct cell_view *v, const struct cell *cell)
 		.host = &cell->host.spans,
 		.steps = cell->step,
 		.n_steps = cell->n_steps,
-		.events = { "", 0 },
 	};
 	if (cell->events) {
-		v->events = (struct wire_span){ cell->events->text.data, cell->events->text.len };
+		v->events = cell->events->chunks;
 		v->n_events = cell->events->n;
 	}
 	if (view_blind(v, cell) || view_exes(v, cell) || view_commands(v, cell) ||

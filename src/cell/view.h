@@ -192,6 +192,13 @@ struct cell_syscall {
 	edr_u64 short_by;
 };
 
+/* Raw events: JSON objects, a newline after each, never cut between two chunks. */
+struct cell_chunk {
+	struct cell_chunk *next;
+	size_t len, room;
+	char text[];
+};
+
 struct cell_view {
 	const struct cell_totals *totals;
 	const struct cell_host *host;
@@ -220,7 +227,7 @@ struct cell_view {
 	size_t n_syscalls;
 	struct cell_other syscalls_other;
 
-	struct wire_span events; /* the list of raw events: JSON objects, a newline after each */
+	const struct cell_chunk *events; /* the list of raw events */
 	size_t n_events;
 
 	void *mem; /* private */
@@ -243,8 +250,9 @@ struct cell_events_view {
 	unsigned part;		   /* from 1 within the window */
 	const char *why;	   /* "count", "bytes" or "age" */
 	edr_s64 first_ns, last_ns; /* of its events */
-	struct wire_span events;   /* JSON objects, a newline after each */
+	const struct cell_chunk *events;
 	size_t n_events;
+	size_t bytes; /* memory of the part */
 };
 void cell_events_view(const struct cell_events *part, struct cell_events_view *out);
 

@@ -12,7 +12,7 @@
 #include "wire/wire.h"
 
 #define MIB ((size_t)1 << 20)
-#define MAX_EVENTS_BYTES (64 * MIB) /* of raw events in the open cell: then an interim part */
+#define MAX_EVENTS_BYTES (8 * MIB) /* of raw events in the open cell: then an interim part */
 #define MAX_REPORT_QUEUE 64
 #define SINK_QUEUE_BYTES (32 * MIB)
 #define RECORD_QUEUE_BYTES (64 * MIB)

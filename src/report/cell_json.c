@@ -8,7 +8,7 @@
 #include "report/report.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SCHEMA_VERSION 1
@@ -50,7 +50,7 @@ static void interim_id(struct buf *out, const struct cell_events_view *v)
 
 /* ---- what every level begins with ---- */
 
-static void put_window_end(struct rj *j, json_object *report, const char *key, edr_s64 unix_ns)
+static void put_window_time(struct rj *j, json_object *report, const char *key, edr_s64 unix_ns)
 {
 	char text[RJ_TIME_SIZE];
 
@@ -102,8 +102,8 @@ static void put_window(struct rj *j, json_object *report, const struct cell_tota
 {
 	json_object *w;
 
-	put_window_end(j, report, "window_start", t->window_start_ns);
-	put_window_end(j, report, "window_end", t->window_end_ns);
+	put_window_time(j, report, "window_start", t->window_start_ns);
+	put_window_time(j, report, "window_end", t->window_end_ns);
 	w = rj_put_object(j, report, "window");
 	rj_put_u64(j, w, "interval_minutes", t->interval_min);
 	rj_put_bool(j, w, "partial", t->partial);
@@ -300,7 +300,7 @@ static json_object *cell_object(struct rj *j, const struct cell_view *v, const s
 	cell_json_executables(j, report, v);
 	cell_json_connections(j, report, v);
 	cell_json_syscalls(j, report, v);
-	rj_put_lines(j, report, "events", &v->events);
+	rj_put_lines(j, report, "events", &v->events, 1);
 	return report;
 }
 
@@ -320,36 +320,63 @@ int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json)
 	return err;
 }
 
-static json_object *interim_object(struct rj *j, const struct cell_events_view *v,
-				   const struct buf *id)
+/* v is the first part's, with the totals of all n. */
+static json_object *interim_object(struct rj *j, const struct cell_events_view *v, size_t n,
+				   const struct cell_chunk *const *events, const struct buf *id)
 {
 	json_object *report = json_object_new_object();
 
 	put_head(j, report, "interim", id);
 	put_host(j, report, &v->host);
-	put_window_end(j, report, "window_start", v->window_start_ns);
-	put_window_end(j, report, "window_end", v->window_end_ns);
+	put_window_time(j, report, "window_start", v->window_start_ns);
+	put_window_time(j, report, "window_end", v->window_end_ns);
 	rj_put_u64(j, report, "interval_minutes", v->interval_min);
 	rj_put_u64(j, report, "part", v->part);
+	rj_put_u64(j, report, "last_part", v->part + n - 1);
 	rj_put_text(j, report, "why", v->why);
 	rj_put_time(j, report, "first_event", v->first_ns);
 	rj_put_time(j, report, "last_event", v->last_ns);
 	rj_put_u64(j, report, "total", v->n_events);
-	rj_put_lines(j, report, "events", &v->events);
+	rj_put_lines(j, report, "events", events, n);
 	return report;
 }
 
-int report_interim_json(const struct cell_events *part, struct buf *id, struct buf *json)
+static void add_part(struct cell_events_view *all, const struct cell_events_view *v)
 {
-	struct cell_events_view v;
+	if (v->first_ns < all->first_ns)
+		all->first_ns = v->first_ns;
+	if (v->last_ns > all->last_ns)
+		all->last_ns = v->last_ns;
+	all->n_events += v->n_events;
+}
+
+int cell_json_parts(struct cell_events *const *part, size_t n, struct buf *id, struct buf *json)
+{
+	const struct cell_chunk **events = calloc(n, sizeof(*events));
+	struct cell_events_view all, v;
 	struct rj j = { 0 };
 	int err;
 
-	cell_events_view(part, &v);
-	interim_id(id, &v);
-	err = buf_failed(id) ? -ENOMEM : rj_print(&j, interim_object(&j, &v, id), json);
+	if (!events)
+		return -ENOMEM;
+	cell_events_view(part[0], &all);
+	events[0] = all.events;
+	for (size_t i = 1; i < n; i++) {
+		cell_events_view(part[i], &v);
+		events[i] = v.events;
+		add_part(&all, &v);
+	}
+	interim_id(id, &all);
+	err = buf_failed(id) ? -ENOMEM
+			     : rj_print(&j, interim_object(&j, &all, n, events, id), json);
 	rj_free(&j);
+	free(events);
 	return err;
+}
+
+int report_interim_json(struct cell_events *part, struct buf *id, struct buf *json)
+{
+	return cell_json_parts(&part, 1, id, json);
 }
 
 void report_cell_summary(const struct cell *cell, struct report_cell_summary *out)

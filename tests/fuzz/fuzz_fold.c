@@ -91,6 +91,12 @@ static void read_totals(const struct cell_totals *t)
 		abort();
 }
 
+static void read_chunks(const struct cell_chunk *chunk)
+{
+	for (; chunk; chunk = chunk->next)
+		read_span((struct wire_span){ chunk->text, chunk->len });
+}
+
 static void on_closed(void *ctx, struct cell *cell)
 {
 	struct cell_view v;
@@ -116,7 +122,7 @@ static void on_closed(void *ctx, struct cell *cell)
 		}
 		for (i = 0; i < v.n_blind; i++)
 			read_span(v.blind[i].reason);
-		read_span(v.events);
+		read_chunks(v.events);
 		cell_view_close(&v);
 	}
 	cell_free(cell);
@@ -129,7 +135,7 @@ static int on_interim(void *ctx, struct cell_events *part)
 	(void)ctx;
 	cell_events_view(part, &v);
 	read_host(&v.host);
-	read_span(v.events);
+	read_chunks(v.events);
 	cell_events_free(part);
 	return 0;
 }

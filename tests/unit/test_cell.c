@@ -505,21 +505,62 @@ static void fold_json(const struct edr_hdr *rec)
 }
 
 /* Numbers of the events in a list, in order from *next on. */
-static void check_list(struct wire_span text, size_t n, edr_u64 *next)
+static void check_list(const struct cell_chunk *chunk, size_t n, edr_u64 *next)
 {
-	const char *p = text.data, *end_of_text = text.data + text.len;
+	size_t i, len, at = 0;
 	char want[64];
-	size_t i, len;
 
 	for (i = 0; i < n; i++) {
 		len = (size_t)snprintf(want, sizeof(want), "{\"n\":%llu}\n",
 				       (unsigned long long)++*next);
-		ck_assert((size_t)(end_of_text - p) >= len);
-		ck_assert_mem_eq(p, want, len);
-		p += len;
+		if (chunk && at == chunk->len) {
+			chunk = chunk->next;
+			at = 0;
+		}
+		ck_assert_ptr_nonnull(chunk);
+		ck_assert(chunk->len - at >= len);
+		ck_assert_mem_eq(chunk->text + at, want, len);
+		at += len;
 	}
-	ck_assert_ptr_eq(p, end_of_text);
+	ck_assert(!chunk || (at == chunk->len && !chunk->next));
 }
+
+/* Over many chunks, one of which is larger than the others for an event that is. */
+START_TEST(test_chunks)
+{
+	static char big[600000];
+	struct cell_config cfg = config;
+	const struct cell_chunk *chunk;
+	edr_u64 next = 100 * S;
+	size_t n = 0, len = 0;
+
+	cfg.max_events = 1000000;
+	cfg.max_events_bytes = 8 << 20;
+	begin(&cfg);
+	for (n = 0; n < 50000; n++)
+		fold_json(rec_exit(&b, who(10), 0, 0));
+	end();
+	check_list(v.events, v.n_events, &next);
+	for (n = 0, chunk = v.events; chunk; chunk = chunk->next, n++)
+		len += chunk->len;
+	ck_assert_uint_eq(n, (len + 262143) / 262144);
+	ck_assert_uint_ge(n, 4);
+	ck_assert_uint_gt(v.totals->bytes, len);
+	teardown();
+
+	begin(&cfg);
+	fold_json(rec_exit(&b, who(10), 0, 0));
+	memset(big, ' ', sizeof(big));
+	cells_fold(cells, rec_exit(&b, who(10), 0, 0), NULL, table,
+		   (struct wire_span){ big, sizeof(big) });
+	fold_json(rec_exit(&b, who(10), 0, 0));
+	end();
+	ck_assert_uint_eq(v.n_events, 3);
+	ck_assert_uint_eq(v.events->next->len, sizeof(big) + 1);
+	ck_assert_ptr_nonnull(v.events->next->next);
+	ck_assert_ptr_null(v.events->next->next->next);
+}
+END_TEST
 
 START_TEST(test_parts)
 {
@@ -822,6 +863,7 @@ int main(void)
 	tcase_add_test(tc, test_flood);
 	tcase_add_test(tc, test_flood_of_failures);
 	tcase_add_test(tc, test_flood_of_bytes);
+	tcase_add_test(tc, test_chunks);
 	tcase_add_test(tc, test_parts);
 	tcase_add_test(tc, test_parts_refused);
 	tcase_add_test(tc, test_part_at_once);
