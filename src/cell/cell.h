@@ -29,6 +29,8 @@ struct cell_config {
 	bool list_threads;     /* threads among the events, not only counted */
 	size_t max_events;     /* a full buffer becomes an interim part at once */
 	size_t max_events_bytes;
+	/* Interim parts of a cell together, as text; what comes then is unlisted. 0: no limit. */
+	size_t max_interim_bytes;
 	unsigned max_events_age_s; /* 0: none; an interim part when the oldest event is older */
 	/* Rows of a table, at least 4; beyond, `other` counts (see cell/view.h). */
 	size_t max_executables;

@@ -209,6 +209,8 @@ struct cell {
 	struct cell_exe_counts exes_other, failed_other;
 	edr_u32 next_id;
 	struct cell_events *events; /* the open part, NULL while it is empty */
+	size_t interim_bytes;	    /* text of the parts that were taken */
+	bool interim_full;	    /* the next part would have been too much: there is none */
 
 	/*
 	 * Boot time at which the window began: what happened before is late; and from when it was

@@ -19,13 +19,26 @@ static int hand_over(struct cells *c, struct cell_events *part)
 	return -ENOBUFS;
 }
 
+static void over_limit(struct cell *cell, size_t n)
+{
+	cell->totals.events_unlisted += n;
+	cell->totals.events_over_limit += n;
+}
+
 static void flush(struct cells *c, const char *why)
 {
 	struct cell *cell = c->open;
 	struct cell_events *part = cell->events;
-	const size_t n = part->n;
+	const size_t n = part->n, bytes = part->text_bytes;
 
 	cell->events = NULL;
+	if (cell->cfg.max_interim_bytes &&
+	    cell->interim_bytes + bytes > cell->cfg.max_interim_bytes) {
+		cell->interim_full = true;
+		over_limit(cell, n);
+		cell_events_free(part);
+		return;
+	}
 	part->part = cell->totals.parts + 1;
 	part->why = why;
 	host_copy(&part->host, &c->host);
@@ -35,6 +48,7 @@ static void flush(struct cells *c, const char *why)
 		return;
 	}
 	cell->totals.parts++;
+	cell->interim_bytes += bytes;
 	cell->totals.events_in_parts += n;
 }
 
@@ -86,6 +100,10 @@ void events_keep(struct cells *c, edr_u64 boot_ns, edr_s64 t, struct wire_span j
 	struct cell_events *part = c->open->events;
 	char *to;
 
+	if (c->open->interim_full) {
+		over_limit(c->open, 1);
+		return;
+	}
 	if (part && part->n && part->text_bytes + json.len + 1 > cfg->max_events_bytes) {
 		flush(c, "bytes");
 		part = NULL;

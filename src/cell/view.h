@@ -80,10 +80,11 @@ struct cell_totals {
 	bool blind_rounded; /* too many intervals: near ones were joined, blind_ns is too high */
 	edr_u64 clock_steps;
 
-	edr_u64 events_listed;	 /* raw events in this cell's own list */
-	edr_u64 events_in_parts; /* raw events in interim parts */
-	edr_u64 events_unlisted; /* raw events that found no memory, or that were refused */
-	unsigned parts;		 /* interim parts that were taken, numbered from 1 */
+	edr_u64 events_listed;	   /* raw events in this cell's own list */
+	edr_u64 events_in_parts;   /* raw events in interim parts */
+	edr_u64 events_unlisted;   /* raw events that found no memory, or that were refused */
+	edr_u64 events_over_limit; /* of these: beyond max_interim_bytes */
+	unsigned parts;		   /* interim parts that were taken, numbered from 1 */
 
 	struct proc_stats processes; /* the process table at the close */
 	size_t bytes;		     /* memory of the cell */

@@ -47,6 +47,7 @@ static struct cell_config cell_config(const struct conf *conf)
 		.list_threads = conf->list_threads,
 		.max_events = conf->max_events_buffer,
 		.max_events_bytes = MAX_EVENTS_BYTES,
+		.max_interim_bytes = conf->max_interim_mb * MIB,
 		.max_events_age_s = conf->max_events_age,
 		.max_executables = conf->max_executables,
 		.max_command_lines = conf->max_command_lines,

@@ -275,6 +275,7 @@ static void put_interim(struct rj *j, json_object *report, const struct cell_tot
 	rj_put_u64(j, o, "events_in_parts", t->events_in_parts);
 	rj_put_u64(j, o, "events_listed", t->events_listed);
 	rj_put_u64(j, o, "events_unlisted", t->events_unlisted);
+	rj_put_u64(j, o, "events_over_limit", t->events_over_limit);
 }
 
 /* ---- the reports ---- */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cell/view.h"
 #include "util/log.h"
 #include "util/mono.h"
 #include "util/text.h"
@@ -138,11 +139,30 @@ static int write_item(struct report_writer *w, const struct item *i, char *name,
 	return err;
 }
 
+/* Once a cell, for each of its raw events that is in no file. */
+static void tell_unlisted(const struct cell *cell, const char *name)
+{
+	const struct cell_totals *t = cell_totals(cell);
+
+	if (t->events_over_limit)
+		log_warn("report",
+			 "%s: its interim parts had reached max_interim_mb: %llu raw events are "
+			 "counted only",
+			 name, (unsigned long long)t->events_over_limit);
+	if (t->events_unlisted > t->events_over_limit)
+		log_warn("report",
+			 "%s: the disk could not keep up, or memory was short: %llu raw events are "
+			 "counted only",
+			 name, (unsigned long long)(t->events_unlisted - t->events_over_limit));
+}
+
 static void written(struct report_writer *w, const struct item *i, const char *name)
 {
 	struct buf path = { 0 };
 
 	buf_addf(&path, "%s/cells/%s.json", w->dir, name);
+	if (i->cell)
+		tell_unlisted(i->cell, name);
 	if (w->cfg.on_written && !buf_failed(&path))
 		w->cfg.on_written(w->cfg.ctx, path.data, i->cell);
 	buf_free(&path);

@@ -625,6 +625,28 @@ START_TEST(test_parts_refused)
 }
 END_TEST
 
+/* 10 events of 20 bytes are a part; there is room for 3 of these. */
+START_TEST(test_parts_beyond_the_limit)
+{
+	struct cell_config cfg = config;
+	size_t i;
+
+	cfg.max_events = 10;
+	cfg.max_interim_bytes = 600;
+	begin(&cfg);
+	for (i = 0; i < 55; i++)
+		fold_json(rec_exit(&b, who(10), 0, 0));
+	end();
+	ck_assert_uint_eq(n_parts, 3);
+	ck_assert_uint_eq(v.totals->parts, 3);
+	ck_assert_uint_eq(v.totals->events_in_parts, 30);
+	ck_assert_uint_eq(v.totals->events_unlisted, 25);
+	ck_assert_uint_eq(v.totals->events_over_limit, 25);
+	ck_assert_uint_eq(v.totals->events_listed, 0);
+	ck_assert_uint_eq(v.totals->events, 55);
+}
+END_TEST
+
 START_TEST(test_part_at_once)
 {
 	struct cell_config cfg = config;
@@ -866,6 +888,7 @@ int main(void)
 	tcase_add_test(tc, test_chunks);
 	tcase_add_test(tc, test_parts);
 	tcase_add_test(tc, test_parts_refused);
+	tcase_add_test(tc, test_parts_beyond_the_limit);
 	tcase_add_test(tc, test_part_at_once);
 	tcase_add_test(tc, test_part_by_age);
 	tcase_add_test(tc, test_what_is_listed);
