@@ -217,6 +217,7 @@ struct cell {
 	 * watched.
 	 */
 	edr_s64 begin_boot_ns, from_boot_ns;
+	bool first; /* of its run: from_boot_ns is when the first record said */
 };
 
 struct cells {

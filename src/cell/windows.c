@@ -195,7 +195,8 @@ static void open_at(struct cells *c, edr_s64 boot_ns)
 	if (c->last_end_ns && cell->begin_boot_ns < c->last_boot_ns)
 		cell->begin_boot_ns = c->last_boot_ns;
 	/* Of the first window we have seen nothing before this record. */
-	cell->from_boot_ns = c->last_end_ns ? cell->begin_boot_ns : boot_ns;
+	cell->first = !c->last_end_ns;
+	cell->from_boot_ns = cell->first ? boot_ns : cell->begin_boot_ns;
 	t->watched_from_ns = clamp_time(add(cell->from_boot_ns, c->offset_ns));
 	if (t->watched_from_ns < t->window_start_ns)
 		t->watched_from_ns = t->window_start_ns;
@@ -216,6 +217,23 @@ static void open_at(struct cells *c, edr_s64 boot_ns)
 	note_blind(cell, &c->ahead);
 }
 
+/*
+ * At a start events may have happened some ms before the first record: then it was watched from
+ * there on. Not once a part says from when, for the part and its cell are matched by that.
+ */
+static void watched_earlier(struct cells *c, edr_s64 boot_ns)
+{
+	struct cell *cell = c->open;
+	struct cell_totals *t = &cell->totals;
+
+	if (!cell->first || t->parts || boot_ns >= cell->from_boot_ns)
+		return;
+	cell->from_boot_ns = boot_ns > cell->begin_boot_ns ? boot_ns : cell->begin_boot_ns;
+	t->watched_from_ns = clamp_time(add(cell->from_boot_ns, c->offset_ns));
+	if (t->watched_from_ns < t->window_start_ns)
+		t->watched_from_ns = t->window_start_ns;
+}
+
 edr_s64 windows_advance(struct cells *c, const struct edr_hdr *rec, const struct proc_table *table)
 {
 	const edr_s64 boot_ns = boot_time(rec->time_ns), now = windows_unix(c, rec->time_ns);
@@ -233,6 +251,8 @@ edr_s64 windows_advance(struct cells *c, const struct edr_hdr *rec, const struct
 		open_at(c, boot_ns);
 	if (boot_ns > c->now_boot_ns)
 		c->now_boot_ns = boot_ns;
+	if (c->open && c->is_event[rec->type])
+		watched_earlier(c, boot_ns);
 	if (c->open && boot_ns < c->open->begin_boot_ns && c->is_event[rec->type])
 		c->open->totals.late++;
 	return now;

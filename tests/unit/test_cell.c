@@ -647,6 +647,20 @@ START_TEST(test_parts_beyond_the_limit)
 }
 END_TEST
 
+/* An event that happened a little before the first record was watched, too. */
+START_TEST(test_covered_from_the_first_event)
+{
+	fold_json(rec_exit(&b, who(10), 0, 0));
+	now -= 3000000;
+	fold_json(rec_exit(&b, who(10), 0, 0));
+	end();
+	ck_assert_int_lt(v.totals->first_ns, OFFSET + 100 * (edr_s64)S);
+	ck_assert_int_eq(v.totals->watched_from_ns, v.totals->first_ns);
+	ck_assert_int_eq(v.totals->watched_to_ns - v.totals->watched_from_ns,
+			 (edr_s64)v.totals->watched_ns);
+}
+END_TEST
+
 START_TEST(test_part_at_once)
 {
 	struct cell_config cfg = config;
@@ -888,6 +902,7 @@ int main(void)
 	tcase_add_test(tc, test_chunks);
 	tcase_add_test(tc, test_parts);
 	tcase_add_test(tc, test_parts_refused);
+	tcase_add_test(tc, test_covered_from_the_first_event);
 	tcase_add_test(tc, test_parts_beyond_the_limit);
 	tcase_add_test(tc, test_part_at_once);
 	tcase_add_test(tc, test_part_by_age);
