@@ -178,6 +178,7 @@ struct host {
 struct cell_events {
 	struct host host;
 	edr_s64 window_start_ns, window_end_ns;
+	edr_s64 watched_from_ns; /* of the cell: this is part of its name */
 	unsigned interval_min;
 	unsigned part;
 	const char *why;

@@ -41,6 +41,7 @@ static void flush(struct cells *c, const char *why)
 	}
 	part->part = cell->totals.parts + 1;
 	part->why = why;
+	part->watched_from_ns = cell->totals.watched_from_ns;
 	host_copy(&part->host, &c->host);
 	/* It is another's from here on, and may be gone already. */
 	if (hand_over(c, part) != 0) {
@@ -151,6 +152,7 @@ void cell_events_view(const struct cell_events *part, struct cell_events_view *o
 		.host = part->host.spans,
 		.window_start_ns = part->window_start_ns,
 		.window_end_ns = part->window_end_ns,
+		.watched_from_ns = part->watched_from_ns,
 		.interval_min = part->interval_min,
 		.part = part->part,
 		.why = part->why,

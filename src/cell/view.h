@@ -248,7 +248,8 @@ struct cell_events_view {
 	struct cell_host host;
 	edr_s64 window_start_ns, window_end_ns;
 	unsigned interval_min;
-	unsigned part;		   /* from 1 within the window */
+	edr_s64 watched_from_ns;   /* of its cell */
+	unsigned part;		   /* from 1 within the cell */
 	const char *why;	   /* "count", "bytes" or "age" */
 	edr_s64 first_ns, last_ns; /* of its events */
 	const struct cell_chunk *events;

@@ -14,6 +14,7 @@
 #define MIB ((size_t)1 << 20)
 #define MAX_EVENTS_BYTES (8 * MIB) /* of raw events in the open cell: then an interim part */
 #define MAX_REPORT_QUEUE 64
+#define MAX_REPORT_QUEUE_BYTES (32 * MIB)
 #define SINK_QUEUE_BYTES (32 * MIB)
 #define RECORD_QUEUE_BYTES (64 * MIB)
 #define REPORT_RETRY_MS 2000
@@ -100,6 +101,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 {
 	const struct report_writer_config writer = { .dir = cfg->conf->reports_dir,
 						     .max_queue = MAX_REPORT_QUEUE,
+						     .max_queue_bytes = MAX_REPORT_QUEUE_BYTES,
 						     .retry_ms = REPORT_RETRY_MS,
 						     .wait_for_room = cfg->replay,
 						     .on_written = cfg->on_written,

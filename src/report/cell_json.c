@@ -29,22 +29,21 @@ static void add_compact(struct buf *out, edr_s64 unix_ns)
  * A cell that began later than its window carries the time: an agent that was started twice within
  * a window makes two.
  */
-static void cell_id(struct buf *out, const struct cell_totals *t)
+static void cell_id(struct buf *out, edr_s64 window_start_ns, edr_s64 watched_from_ns)
 {
 	char from[RJ_TIME_SIZE];
 
 	buf_adds(out, "cell-");
-	add_compact(out, t->window_start_ns);
-	if (t->watched_from_ns <= t->window_start_ns)
+	add_compact(out, window_start_ns);
+	if (watched_from_ns <= window_start_ns)
 		return;
-	rj_time(from, t->watched_from_ns, false);
+	rj_time(from, watched_from_ns, false);
 	buf_addf(out, "-%.2s%.2s%.2s", from + 11, from + 14, from + 17);
 }
 
 static void interim_id(struct buf *out, const struct cell_events_view *v)
 {
-	buf_adds(out, "cell-");
-	add_compact(out, v->window_start_ns);
+	cell_id(out, v->window_start_ns, v->watched_from_ns);
 	buf_addf(out, ".part%04u", v->part);
 }
 
@@ -314,7 +313,7 @@ int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json)
 	err = cell_view_open(&v, cell);
 	if (err)
 		return err;
-	cell_id(id, v.totals);
+	cell_id(id, v.totals->window_start_ns, v.totals->watched_from_ns);
 	err = buf_failed(id) ? -ENOMEM : rj_print(&j, cell_object(&j, &v, id), json);
 	rj_free(&j);
 	cell_view_close(&v);
@@ -322,6 +321,18 @@ int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json)
 }
 
 /* v is the first part's, with the totals of all n. */
+static void put_cell_id(struct rj *j, json_object *report, const struct cell_events_view *v)
+{
+	struct buf id = { 0 };
+
+	cell_id(&id, v->window_start_ns, v->watched_from_ns);
+	if (buf_failed(&id))
+		j->failed = true;
+	else
+		rj_put_span(j, report, "cell_id", (struct wire_span){ id.data, id.len });
+	buf_free(&id);
+}
+
 static json_object *interim_object(struct rj *j, const struct cell_events_view *v, size_t n,
 				   const struct cell_chunk *const *events, const struct buf *id)
 {
@@ -332,6 +343,8 @@ static json_object *interim_object(struct rj *j, const struct cell_events_view *
 	put_window_time(j, report, "window_start", v->window_start_ns);
 	put_window_time(j, report, "window_end", v->window_end_ns);
 	rj_put_u64(j, report, "interval_minutes", v->interval_min);
+	put_cell_id(j, report, v);
+	rj_put_time(j, report, "covered_from", v->watched_from_ns);
 	rj_put_u64(j, report, "part", v->part);
 	rj_put_u64(j, report, "last_part", v->part + n - 1);
 	rj_put_text(j, report, "why", v->why);

@@ -20,7 +20,7 @@ int report_interim_json(const struct cell_events *part, struct buf *id, struct b
 struct report_store;
 
 /*
- * Opens or makes dir (0700) and dir/cells; the path may be relative. Every later access goes
+ * Opens or makes dir (0700), dir/cells and dir/interim; the path may be relative. Every later access goes
  * through the directory's descriptor, without following links. -errno with one sentence in err: not
  * a directory, owned by someone else, writable by others, read-only, no permission.
  */
@@ -53,6 +53,7 @@ struct report_writer;
 struct report_writer_config {
 	const char *dir;
 	size_t max_queue;   /* cells that wait, and as many interim parts */
+	size_t max_queue_bytes; /* memory of the interim parts that wait; 0: a default */
 	unsigned retry_ms;  /* between tries */
 	bool wait_for_room; /* replay: the caller waits instead of dropping, unless writing fails */
 	/* Called in the report thread after each report that was written; may be NULL. */

@@ -287,6 +287,8 @@ int report_store_open(struct report_store **out, const char *dir, char *err, siz
 		failure = s->dir;
 	else
 		failure = open_level(s, "cells", err, err_size);
+	if (failure >= 0)
+		failure = open_level(s, "interim", err, err_size);
 	if (failure < 0) {
 		report_store_close(s);
 		return failure;

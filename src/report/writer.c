@@ -110,6 +110,11 @@ static int make_text(struct report_writer *w, const struct item *i)
 	return err;
 }
 
+static const char *level_of(const struct item *i)
+{
+	return i->cell ? "cells" : "interim";
+}
+
 /* name is the id that it was written under. */
 static int write_item(struct report_writer *w, const struct item *i, char *name, size_t size)
 {
@@ -118,7 +123,7 @@ static int write_item(struct report_writer *w, const struct item *i, char *name,
 	if (err)
 		return err;
 	snprintf(name, size, "%s", w->id.data);
-	err = report_store_write(w->store, "cells", name, w->json.data, w->json.len);
+	err = report_store_write(w->store, level_of(i), name, w->json.data, w->json.len);
 	for (unsigned copy = 2; err == -EEXIST && copy <= WRITER_MAX_COPIES; copy++) {
 		char old[128];
 
@@ -126,7 +131,7 @@ static int write_item(struct report_writer *w, const struct item *i, char *name,
 		snprintf(name, size, "%s-%u", w->id.data, copy);
 		err = rename_text(&w->json, old, name);
 		if (!err)
-			err = report_store_write(w->store, "cells", name, w->json.data,
+			err = report_store_write(w->store, level_of(i), name, w->json.data,
 						 w->json.len);
 	}
 	if (err) {
@@ -160,7 +165,7 @@ static void written(struct report_writer *w, const struct item *i, const char *n
 {
 	struct buf path = { 0 };
 
-	buf_addf(&path, "%s/cells/%s.json", w->dir, name);
+	buf_addf(&path, "%s/%s/%s.json", w->dir, level_of(i), name);
 	if (i->cell)
 		tell_unlisted(i->cell, name);
 	if (w->cfg.on_written && !buf_failed(&path))
@@ -220,9 +225,9 @@ static void fail(struct report_writer *w, int err, const char *name)
 		return;
 	w->said_at_ms = now;
 	say(w, LOG_LEVEL_WARN,
-	    "cannot write %s/cells/%s.json: %s; %zu reports are kept and tried again, %llu "
+	    "cannot write %s/%s/%s.json: %s; %zu reports are kept and tried again, %llu "
 	    "were dropped",
-	    w->shown, name, strerror(-err), waiting(w), w->dropped);
+	    w->shown, level_of(w->head), name, strerror(-err), waiting(w), w->dropped);
 }
 
 static void works_again(struct report_writer *w)

@@ -15,7 +15,7 @@ agent_stop
 
 assert_eq "in the reports, as events" $n "$(events_in_reports '.type == "exec" and .command == "counted"')"
 assert_eq "in the reports, in command_counts" $n "$(cells_sum '.command_counts.counted // 0')"
-assert_ge "interim parts" 5 "$(find "$REPORTS/cells" -name '*.part*.json' | wc -l)"
+assert_ge "interim parts" 5 "$(find "$REPORTS/interim" -name '*.part*.json' | wc -l)"
 assert_eq "all events in the reports" "$(cells_sum '.total - .counts.thread.delivered')" "$(events_in_reports 'true')"
 assert_eq "unlisted for want of memory" 0 "$(cells_sum .interim.events_unlisted)"
 assert_balance

@@ -224,10 +224,9 @@ events_count()
 
 # ---- reports ----
 
-# Cells, without the interim parts, which hold events but no sums.
 cells()
 {
-	find "$REPORTS/cells" -name 'cell-*.json' ! -name '*.part*' 2>/dev/null | sort
+	find "$REPORTS/cells" -name 'cell-*.json' 2>/dev/null | sort
 }
 
 # cells_sum EXPRESSION: of all cells.
@@ -258,7 +257,7 @@ assert_balance()
 # events_in_reports FILTER: like events_count, of the raw events in cells and interim parts.
 events_in_reports()
 {
-	find "$REPORTS/cells" -name '*.json' -print0 |
+	find "$REPORTS/cells" "$REPORTS/interim" -name '*.json' -print0 |
 		xargs -0 -r jq -n "reduce (inputs | .events[] | select($1)) as \$e (0; . + 1)" |
 		awk '{ n += $1 } END { print n + 0 }'
 }

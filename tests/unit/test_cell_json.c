@@ -163,12 +163,15 @@ START_TEST(a_full_buffer_becomes_a_part)
 		feed_exec(&f, 0, "/bin/true", "true");
 	feed_close(&f);
 	ck_assert_uint_eq(n_reports, 3);
-	ck_assert_str_eq(reports[0].id.data, "cell-20261121T2100Z.part0001");
-	ck_assert_str_eq(reports[1].id.data, "cell-20261121T2100Z.part0002");
+	ck_assert_str_eq(reports[0].id.data, "cell-20261121T2100Z-210100.part0001");
+	ck_assert_str_eq(reports[1].id.data, "cell-20261121T2100Z-210100.part0002");
 	r = reports[1].root;
 	ck_assert_int_eq(num(r, "/schema_version"), 1);
 	ck_assert_str_eq(str(r, "/level"), "interim");
-	ck_assert_str_eq(str(r, "/report_id"), "cell-20261121T2100Z.part0002");
+	ck_assert_str_eq(str(r, "/report_id"), "cell-20261121T2100Z-210100.part0002");
+	ck_assert_str_eq(str(r, "/cell_id"), reports[2].id.data);
+	ck_assert_str_eq(str(r, "/covered_from"),
+			 str(reports[2].root, "/window/covered_from"));
 	ck_assert_str_eq(str(r, "/host/name"), "host.example");
 	ck_assert_int_eq(num(r, "/part"), 2);
 	ck_assert_str_eq(str(r, "/why"), "count");

@@ -172,7 +172,7 @@ static void assert_written(size_t i, const char *id)
 	json_object *root;
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/cells/%s.json", dir, id);
+	snprintf(path, sizeof(path), "%s/%s/%s.json", dir, strstr(id, ".part") ? "interim" : "cells", id);
 	ck_assert_str_eq(written[i], path);
 	root = json_object_from_file(path);
 	ck_assert_msg(root != NULL, "%s does not parse", path);
