@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a cell's report that are tables: cell_tables.c. The rest is cell_json.c. */
+/* Between the files that make reports: cell_json.c, and cell_tables.c for the tables of a cell. */
 #ifndef EDR_REPORT_CELL_JSON_H
 #define EDR_REPORT_CELL_JSON_H
 
@@ -12,5 +12,8 @@ void cell_json_executables(struct rj *j, json_object *report, const struct cell_
 void cell_json_connections(struct rj *j, json_object *report, const struct cell_view *v);
 void cell_json_syscalls(struct rj *j, json_object *report, const struct cell_view *v);
 void cell_json_other(struct rj *j, json_object *report, const struct cell_view *v);
+
+/* Interim parts with following numbers as one report, of the first one's name. 0 or -ENOMEM. */
+int cell_json_parts(struct cell_events *const *part, size_t n, struct buf *id, struct buf *json);
 
 #endif

@@ -15,7 +15,7 @@
 
 /* 0 or -ENOMEM; the report's id and its text, with a newline at the end. Same cell, same bytes. */
 int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json);
-int report_interim_json(const struct cell_events *part, struct buf *id, struct buf *json);
+int report_interim_json(struct cell_events *part, struct buf *id, struct buf *json);
 
 struct report_store;
 
