@@ -20,9 +20,9 @@ int report_interim_json(struct cell_events *part, struct buf *id, struct buf *js
 struct report_store;
 
 /*
- * Opens or makes dir (0700), dir/cells and dir/interim; the path may be relative. Every later access goes
- * through the directory's descriptor, without following links. -errno with one sentence in err: not
- * a directory, owned by someone else, writable by others, read-only, no permission.
+ * Opens or makes dir (0700), dir/cells and dir/interim; the path may be relative. Every later
+ * access goes through the directory's descriptor, without following links. -errno with one sentence
+ * in err: not a directory, owned by someone else, writable by others, read-only, no permission.
  */
 int report_store_open(struct report_store **out, const char *dir, char *err, size_t err_size);
 void report_store_close(struct report_store *s);
@@ -52,9 +52,9 @@ size_t report_store_swept(const struct report_store *s);
 struct report_writer;
 struct report_writer_config {
 	const char *dir;
-	size_t max_queue;   /* cells that wait, and as many interim parts */
+	size_t max_queue;	/* cells that wait, and as many interim parts */
 	size_t max_queue_bytes; /* memory of the interim parts that wait; 0: a default */
-	unsigned retry_ms;  /* between tries */
+	unsigned retry_ms;	/* between tries */
 	bool wait_for_room; /* replay: the caller waits instead of dropping, unless writing fails */
 	/* Called in the report thread after each report that was written; may be NULL. */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell); /* NULL: a part */
@@ -65,7 +65,8 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 /*
  * Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). Cells and interim
  * parts have room apart: a flood of parts keeps no cell out, and what was taken is not dropped for
- * another, for the cell says that it is there.
+ * another, for the cell says that it is there. Unless wait_for_room is set, parts that wait are
+ * joined into one file, so that only their bytes can fill the queue.
  */
 int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);

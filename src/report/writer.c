@@ -13,22 +13,16 @@
 #include <string.h>
 
 #include "cell/view.h"
+#include "report/cell_json.h"
+#include "report/queue.h"
 #include "util/log.h"
 #include "util/mono.h"
 #include "util/text.h"
 
 #define WRITER_SAY_MS 60000  /* between complaints about a disk that stays broken */
 #define WRITER_GRACE_MS 1000 /* for the last system call when the time for stopping is over */
-#define WRITER_MAX_COPIES 99 /* id, id-2, ... */
-
-enum kind { WRITER_CELL, WRITER_PART, WRITER_KINDS };
-
-struct item {
-	struct item *next;
-	enum kind kind;
-	struct cell *cell; /* or */
-	struct cell_events *part;
-};
+#define WRITER_PART_BYTES (256u << 20) /* of waiting interim parts, by default */
+#define WRITER_MAX_COPIES 99	       /* id, id-2, ... */
 
 struct report_writer {
 	struct report_writer_config cfg;
@@ -40,8 +34,7 @@ struct report_writer {
 	pthread_mutex_t lock; /* for all below */
 	pthread_cond_t work;  /* to the thread: an item, closing */
 	pthread_cond_t room;  /* to the caller: there is room, or it fails, or it is done */
-	struct item *head;    /* while the thread writes it, it stays here */
-	size_t queued[WRITER_KINDS];
+	struct queue queue;   /* what the thread writes stays its head until it is written */
 	unsigned long long dropped;
 	bool failed; /* the last try did not succeed */
 	bool closing;
@@ -55,15 +48,6 @@ struct report_writer {
 	unsigned long long said_at_ms; /* 0: nothing was said since it last worked */
 	unsigned long long dropped_said, dropped_said_at_ms;
 };
-
-static void item_free(struct item *i)
-{
-	if (!i)
-		return;
-	cell_free(i->cell);
-	cell_events_free(i->part);
-	free(i);
-}
 
 /* ---- the thread ---- */
 
@@ -95,14 +79,16 @@ static int rename_text(struct buf *json, const char *from, const char *to)
 	return err;
 }
 
-static int make_text(struct report_writer *w, const struct item *i)
+static int make_text(struct report_writer *w, const struct queue_item *i)
 {
 	int err;
 
 	if (w->id.len)
 		return 0;
-	err = i->cell ? report_cell_json(i->cell, &w->id, &w->json)
-		      : report_interim_json(i->part, &w->id, &w->json);
+	if (i->cell)
+		err = report_cell_json(i->cell, &w->id, &w->json);
+	else
+		err = cell_json_parts(i->part, i->n_parts, &w->id, &w->json);
 	if (err) {
 		buf_free(&w->id);
 		buf_free(&w->json);
@@ -110,13 +96,13 @@ static int make_text(struct report_writer *w, const struct item *i)
 	return err;
 }
 
-static const char *level_of(const struct item *i)
+static const char *level_of(const struct queue_item *i)
 {
 	return i->cell ? "cells" : "interim";
 }
 
 /* name is the id that it was written under. */
-static int write_item(struct report_writer *w, const struct item *i, char *name, size_t size)
+static int write_item(struct report_writer *w, const struct queue_item *i, char *name, size_t size)
 {
 	int err = make_text(w, i);
 
@@ -161,7 +147,7 @@ static void tell_unlisted(const struct cell *cell, const char *name)
 			 name, (unsigned long long)(t->events_unlisted - t->events_over_limit));
 }
 
-static void written(struct report_writer *w, const struct item *i, const char *name)
+static void written(struct report_writer *w, const struct queue_item *i, const char *name)
 {
 	struct buf path = { 0 };
 
@@ -177,16 +163,6 @@ static void forget_text(struct report_writer *w)
 {
 	buf_free(&w->id);
 	buf_free(&w->json);
-}
-
-static struct item *pop(struct report_writer *w)
-{
-	struct item *i = w->head;
-
-	w->head = i->next;
-	w->queued[i->kind]--;
-	pthread_cond_broadcast(&w->room);
-	return i;
 }
 
 /*
@@ -207,11 +183,6 @@ __attribute__((format(printf, 3, 4))) static void say(struct report_writer *w, e
 	pthread_mutex_lock(&w->lock);
 }
 
-static size_t waiting(const struct report_writer *w)
-{
-	return w->queued[WRITER_CELL] + w->queued[WRITER_PART];
-}
-
 static void fail(struct report_writer *w, int err, const char *name)
 {
 	unsigned long long now = mono_now_ms();
@@ -227,7 +198,7 @@ static void fail(struct report_writer *w, int err, const char *name)
 	say(w, LOG_LEVEL_WARN,
 	    "cannot write %s/%s/%s.json: %s; %zu reports are kept and tried again, %llu "
 	    "were dropped",
-	    w->shown, level_of(w->head), name, strerror(-err), waiting(w), w->dropped);
+	    w->shown, level_of(w->queue.head), name, strerror(-err), w->queue.reports, w->dropped);
 }
 
 static void works_again(struct report_writer *w)
@@ -248,14 +219,13 @@ static void say_dropped(struct report_writer *w)
 		return;
 	w->dropped_said = w->dropped;
 	w->dropped_said_at_ms = now;
-	say(w, LOG_LEVEL_WARN,
-	    "%llu reports were dropped: more than %zu were waiting to be written", w->dropped,
-	    w->cfg.max_queue);
+	say(w, LOG_LEVEL_WARN, "%llu reports were dropped: too many were waiting to be written",
+	    w->dropped);
 }
 
 static void write_head(struct report_writer *w)
 {
-	struct item *i = w->head;
+	struct queue_item *i = w->queue.head;
 	char name[128] = "";
 	int err;
 
@@ -277,16 +247,17 @@ static void write_head(struct report_writer *w)
 	} else if (w->failed) {
 		works_again(w);
 	}
-	pop(w);
+	queue_pop(&w->queue);
+	pthread_cond_broadcast(&w->room);
 	pthread_mutex_unlock(&w->lock);
-	item_free(i);
+	queue_item_free(i);
 	forget_text(w);
 	pthread_mutex_lock(&w->lock);
 }
 
 static bool finished(const struct report_writer *w)
 {
-	return w->closing && (!w->head || mono_now_ms() >= w->deadline_ms);
+	return w->closing && (!w->queue.head || mono_now_ms() >= w->deadline_ms);
 }
 
 static void wait_for_retry(struct report_writer *w)
@@ -304,7 +275,7 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!finished(w)) {
-		if (!w->head)
+		if (!w->queue.head)
 			pthread_cond_wait(&w->work, &w->lock);
 		else if (w->failed && mono_now_ms() < w->retry_at_ms)
 			wait_for_retry(w);
@@ -319,59 +290,50 @@ static void *run(void *arg)
 
 /* ---- the caller's side ---- */
 
-static bool full(const struct report_writer *w, enum kind kind)
+/* Owns i, which is NULL where there was no memory. */
+static int enqueue(struct report_writer *w, struct queue_item *i)
 {
-	return w->queued[kind] >= w->cfg.max_queue;
-}
+	bool taken;
 
-static void append(struct report_writer *w, struct item *i)
-{
-	struct item **at = &w->head;
-
-	while (*at)
-		at = &(*at)->next;
-	*at = i;
-	w->queued[i->kind]++;
-	pthread_cond_signal(&w->work);
-}
-
-/* A replay waits, but not for a disk that fails: it would never end. */
-static int queue(struct report_writer *w, const struct item *what)
-{
-	struct item *i = malloc(sizeof(*i));
-
-	if (i)
-		*i = *what;
 	pthread_mutex_lock(&w->lock);
-	while (i && w->cfg.wait_for_room && full(w, i->kind) && !w->failed)
+	/* A replay waits, but not for a disk that fails: it would never end. */
+	while (i && w->cfg.wait_for_room && !queue_has_room(&w->queue, i) && !w->failed)
 		pthread_cond_wait(&w->room, &w->lock);
-	if (!i || full(w, i->kind)) {
+	taken = i && queue_has_room(&w->queue, i);
+	if (taken)
+		queue_append(&w->queue, i);
+	else
 		w->dropped++;
-		pthread_mutex_unlock(&w->lock);
-		free(i);
-		cell_free(what->cell);
-		cell_events_free(what->part);
-		return -ENOBUFS;
-	}
-	append(w, i);
+	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
-	return 0;
+	if (taken)
+		return 0;
+	queue_item_free(i);
+	return -ENOBUFS;
 }
 
 int report_writer_cell(struct report_writer *w, struct cell *closed)
 {
-	return queue(w, &(struct item){ .kind = WRITER_CELL, .cell = closed });
+	struct queue_item *i = queue_item_cell(closed);
+
+	if (!i)
+		cell_free(closed);
+	return enqueue(w, i);
 }
 
 int report_writer_interim(struct report_writer *w, struct cell_events *part)
 {
-	return queue(w, &(struct item){ .kind = WRITER_PART, .part = part });
+	struct queue_item *i = queue_item_part(part);
+
+	if (!i)
+		cell_events_free(part);
+	return enqueue(w, i);
 }
 
 static void writer_free(struct report_writer *w)
 {
-	while (w->head)
-		item_free(pop(w));
+	while (w->queue.head)
+		queue_item_free(queue_pop(&w->queue));
 	forget_text(w);
 	report_store_close(w->store);
 	pthread_cond_destroy(&w->room);
@@ -398,8 +360,9 @@ static struct report_writer *writer_new(const struct report_writer_config *cfg)
 	w->shown = buf_steal(&shown);
 	w->dir = strdup(cfg->dir);
 	w->cfg = *cfg;
-	if (!w->cfg.max_queue)
-		w->cfg.max_queue = 1;
+	w->queue.max_items = cfg->max_queue ? cfg->max_queue : 1;
+	w->queue.max_part_bytes = cfg->max_queue_bytes ? cfg->max_queue_bytes : WRITER_PART_BYTES;
+	w->queue.join = !cfg->wait_for_room;
 	if (!w->shown || !w->dir) {
 		writer_free(w);
 		return NULL;
@@ -450,7 +413,7 @@ size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms)
 	while (!w->done && mono_now_ms() < w->deadline_ms + WRITER_GRACE_MS)
 		mono_cond_wait(&w->room, &w->lock, w->deadline_ms + WRITER_GRACE_MS);
 	done = w->done;
-	unwritten = waiting(w) + w->dropped;
+	unwritten = w->queue.reports + w->dropped;
 	pthread_mutex_unlock(&w->lock);
 	if (!done) {
 		/* It hangs in a system call that nothing can interrupt. It keeps its memory. */

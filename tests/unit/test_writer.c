@@ -20,6 +20,7 @@
 
 #include "collect.h"
 #include "feed.h"
+#include "report/queue.h"
 #include "util/log.h"
 #include "util/mono.h"
 
@@ -172,7 +173,8 @@ static void assert_written(size_t i, const char *id)
 	json_object *root;
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/%s/%s.json", dir, strstr(id, ".part") ? "interim" : "cells", id);
+	snprintf(path, sizeof(path), "%s/%s/%s.json", dir,
+		 strstr(id, ".part") ? "interim" : "cells", id);
 	ck_assert_str_eq(written[i], path);
 	root = json_object_from_file(path);
 	ck_assert_msg(root != NULL, "%s does not parse", path);
@@ -314,6 +316,129 @@ START_TEST(a_full_queue)
 		assert_written(i, id);
 	}
 	ck_assert_uint_eq(report_writer_stop(w, 1000), 4); /* dropped for good */
+}
+END_TEST
+
+/* ---- parts that come faster than they are written ---- */
+
+struct flood {
+	struct report_writer *w;
+	unsigned refused;
+};
+
+static void flood_cell(void *ctx, struct cell *cell)
+{
+	((struct flood *)ctx)->refused += report_writer_cell(((struct flood *)ctx)->w, cell) != 0;
+}
+
+static int flood_part(void *ctx, struct cell_events *part)
+{
+	int failure = report_writer_interim(((struct flood *)ctx)->w, part);
+
+	((struct flood *)ctx)->refused += failure != 0;
+	return failure;
+}
+
+/* n parts of two events each in one cell; how many were refused. */
+static unsigned flood(struct report_writer *w, unsigned n)
+{
+	struct flood to = { .w = w };
+	struct feed f = { .sinks = { &to, flood_cell, flood_part },
+			  .cfg = { .interval_min = 15,
+				   .keep_events = true,
+				   .max_events = 2,
+				   .max_events_bytes = 1 << 20,
+				   .max_executables = 16,
+				   .max_command_lines = 16,
+				   .max_connections = 16 } };
+
+	feed_open(&f, FEED_WINDOW);
+	for (unsigned i = 0; i < 2 * n; i++)
+		feed_exec(&f, 0, "/bin/true", "true");
+	feed_close(&f);
+	return to.refused;
+}
+
+/* The parts of a file follow those of the file before, and their events are those that were fed. */
+static unsigned assert_parts(size_t i, unsigned last)
+{
+	json_object *root = json_object_from_file(written[i]);
+	unsigned first = last + 1;
+
+	ck_assert_ptr_nonnull(root);
+	ck_assert_int_eq(num(root, "/part"), first);
+	last = (unsigned)num(root, "/last_part");
+	ck_assert_uint_ge(last, first);
+	ck_assert_int_eq(num(root, "/total"), 2 * (last - first + 1));
+	ck_assert_uint_eq(length(root, "/events"), 2 * (last - first + 1));
+	for (unsigned k = 0; k < length(root, "/events"); k++)
+		ck_assert_int_eq(num(json_object_array_get_idx(at(root, "/events"), k), "/pid"),
+				 1000 + 2 * (first - 1) + k);
+	json_object_put(root);
+	return last;
+}
+
+START_TEST(parts_that_wait_are_joined)
+{
+	struct report_writer *w;
+	unsigned last = 0;
+
+	if (!mounted("mode=0700"))
+		return;
+	w = start((struct report_writer_config){ .max_queue = 64 });
+	log_set_level((enum log_level) - 1);
+	remount("", MS_RDONLY);
+	ck_assert_uint_eq(flood(w, 900), 0);
+	remount("", 0);
+	ck_assert_uint_eq(report_writer_stop(w, 100000), 0);
+	ck_assert_uint_lt(n_written, 64);
+	for (size_t i = 0; i + 1 < n_written; i++)
+		last = assert_parts(i, last);
+	ck_assert_uint_eq(last, 900);
+	assert_written(n_written - 1, "cell-20261121T2100Z");
+	printf("900 parts of a disk that was away: %zu files\n", n_written - 1);
+}
+END_TEST
+
+/* What is joined depends on the disk; a replay must give the same files each time. */
+START_TEST(a_replay_joins_nothing)
+{
+	struct report_writer *w =
+		start((struct report_writer_config){ .max_queue = 4, .wait_for_room = true });
+
+	ck_assert_uint_eq(flood(w, 60), 0);
+	ck_assert_uint_eq(report_writer_stop(w, 100000), 0);
+	ck_assert_uint_eq(n_written, 61);
+	for (size_t i = 0; i < 60; i++)
+		ck_assert_uint_eq(assert_parts(i, (unsigned)i), i + 1);
+}
+END_TEST
+
+START_TEST(bytes_fill_the_queue)
+{
+	struct queue_item *i = queue_item_part(part_of(0));
+	struct queue q = { .max_items = 2, .max_part_bytes = 3 * i->bytes, .join = true };
+	unsigned window = 0;
+
+	for (; queue_has_room(&q, i); i = queue_item_part(part_of(++window)))
+		queue_append(&q, i);
+	ck_assert_uint_eq(window, 2); /* other windows: not to be joined */
+	queue_item_free(i);
+	q.max_items = 100;
+	for (i = queue_item_part(part_of(3)); queue_has_room(&q, i);
+	     i = queue_item_part(part_of(3)))
+		queue_append(&q, i);
+	ck_assert_uint_eq(q.reports, 3);
+	queue_item_free(i);
+	while (q.head)
+		queue_item_free(queue_pop(&q));
+	ck_assert_uint_eq(q.reports + q.part_bytes + q.items[0] + q.items[1], 0);
+
+	i = queue_item_part(part_of(0));
+	q.max_part_bytes = 1; /* one alone has room however large it is */
+	ck_assert(queue_has_room(&q, i));
+	queue_append(&q, i);
+	queue_item_free(queue_pop(&q));
 }
 END_TEST
 
@@ -461,6 +586,9 @@ int main(void)
 		a_full_disk,
 		a_disk_that_stays_full,
 		a_full_queue,
+		parts_that_wait_are_joined,
+		a_replay_joins_nothing,
+		bytes_fill_the_queue,
 		a_replay_waits_for_room,
 		a_replay_does_not_wait_for_a_broken_disk,
 		killed_200_times,

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/queue.h"
+
+#include <stdlib.h>
+
+#include "cell/view.h"
+
+struct queue_item *queue_item_cell(struct cell *cell)
+{
+	struct queue_item *i = calloc(1, sizeof(*i));
+
+	if (!i)
+		return NULL;
+	i->cell = cell;
+	return i;
+}
+
+struct queue_item *queue_item_part(struct cell_events *part)
+{
+	struct queue_item *i = calloc(1, sizeof(*i));
+	struct cell_events_view v;
+
+	if (i)
+		i->part = malloc(sizeof(*i->part));
+	if (!i || !i->part) {
+		free(i);
+		return NULL;
+	}
+	i->part[i->n_parts++] = part;
+	cell_events_view(part, &v);
+	i->bytes = v.bytes;
+	return i;
+}
+
+void queue_item_free(struct queue_item *i)
+{
+	if (!i)
+		return;
+	cell_free(i->cell);
+	for (size_t k = 0; k < i->n_parts; k++)
+		cell_events_free(i->part[k]);
+	free(i->part);
+	free(i);
+}
+
+static enum queue_kind kind_of(const struct queue_item *i)
+{
+	return i->cell ? QUEUE_CELL : QUEUE_PARTS;
+}
+
+static struct queue_item *last_of(const struct queue *q)
+{
+	struct queue_item *i = q->head;
+
+	while (i && i->next)
+		i = i->next;
+	return i;
+}
+
+/* Parts of one cell, without a gap. */
+static bool follows(const struct queue_item *before, const struct queue_item *i)
+{
+	struct cell_events_view a, b;
+
+	cell_events_view(before->part[before->n_parts - 1], &a);
+	cell_events_view(i->part[0], &b);
+	return a.window_start_ns == b.window_start_ns && a.part + 1 == b.part;
+}
+
+static struct queue_item *to_join(const struct queue *q, const struct queue_item *i)
+{
+	struct queue_item *last = last_of(q);
+
+	if (!q->join || !i->n_parts || !last || last == q->head || !last->n_parts)
+		return NULL;
+	if (last->bytes + i->bytes > QUEUE_JOIN_BYTES || !follows(last, i))
+		return NULL;
+	return last;
+}
+
+bool queue_has_room(const struct queue *q, const struct queue_item *i)
+{
+	enum queue_kind kind = kind_of(i);
+
+	if (kind == QUEUE_PARTS && q->items[kind] && q->part_bytes + i->bytes > q->max_part_bytes)
+		return false;
+	return q->items[kind] < q->max_items || to_join(q, i);
+}
+
+/* False without memory: then it can still go to the end. */
+static bool join(struct queue_item *with, struct queue_item *i)
+{
+	struct cell_events **part = realloc(with->part, (with->n_parts + 1) * sizeof(*part));
+
+	if (!part)
+		return false;
+	part[with->n_parts++] = i->part[0];
+	with->part = part;
+	with->bytes += i->bytes;
+	i->n_parts = 0;
+	queue_item_free(i);
+	return true;
+}
+
+void queue_append(struct queue *q, struct queue_item *i)
+{
+	struct queue_item *last = last_of(q), *with = to_join(q, i);
+
+	q->reports++;
+	q->part_bytes += i->bytes;
+	if (with && join(with, i))
+		return;
+	q->items[kind_of(i)]++;
+	if (last)
+		last->next = i;
+	else
+		q->head = i;
+}
+
+struct queue_item *queue_pop(struct queue *q)
+{
+	struct queue_item *i = q->head;
+
+	q->head = i->next;
+	q->items[kind_of(i)]--;
+	q->part_bytes -= i->bytes;
+	q->reports -= i->cell ? 1 : i->n_parts;
+	return i;
+}
