@@ -5,7 +5,8 @@
 #	. "$(dirname "$0")/lib.sh"
 #
 # A test runs one agent at a time (agent_start ... agent_stop), in a temporary directory $T of its own; both are gone at
-# the end, whatever happens. Exit status: 0, 1 (a check failed; the agent's log is shown), 77 (not possible here).
+# the end, whatever happens; with EDR_KEEP set, a failed test keeps its directory. Exit status: 0, 1 (a check failed; the
+# agent's log is shown), 77 (not possible here).
 set -eu
 
 # Run by ctest, these are set; by hand, the build is beside the sources.
@@ -49,7 +50,11 @@ at_exit()
 		echo "--- the agent's log, its end"
 		tail -n 30 "$T/agent.log"
 	fi
-	rm -rf "$T"
+	if [ "$status" -eq 1 ] && [ -n "${EDR_KEEP:-}" ]; then
+		echo "kept: $T"
+	else
+		rm -rf "$T"
+	fi
 	exit "$status"
 }
 
