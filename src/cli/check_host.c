@@ -227,6 +227,7 @@ static void check_memlock(struct check *c)
 static void check_cgroup2(struct check *c)
 {
 	char where[300], what[360];
+	bool part;
 	int fd;
 
 	find_mount("cgroup2", where, sizeof(where));
@@ -236,7 +237,7 @@ static void check_cgroup2(struct check *c)
 		return;
 	}
 	/* The source makes itself a private mount when it may. */
-	fd = cgroup_open_root();
+	fd = cgroup_open_root(&part);
 	if (fd >= 0) {
 		close(fd);
 		check_add(c, "cgroup v2", CHECK_OK, "mounted nowhere; a private mount is used", "");
