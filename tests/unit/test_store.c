@@ -482,7 +482,7 @@ END_TEST
 START_TEST(a_directory_that_vanishes_is_made_again)
 {
 	struct report_store *s = open_store();
-	char moved[64];
+	char moved[PATH_MAX];
 
 	ck_assert_int_eq(rmdir(cells), 0);
 	ck_assert_int_eq(put(s, "cell-1", "x"), 0);
