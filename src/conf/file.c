@@ -82,8 +82,8 @@ static void finish_value(struct parse *p)
 		if (key->flags & CONF_SECRET)
 			fail(p, where.line, "%s %s", key->key, why.data);
 		else
-			fail(p, where.line, "%s %s; it is '%.200s'", key->key, why.data,
-			     shown.data ? shown.data : "");
+			fail(p, where.line, "%s %s%s '%.200s'", key->key, why.data,
+			     conf_but_it_is(&why), shown.data ? shown.data : "");
 	} else if (err) {
 		p->no_memory = true;
 	}
@@ -298,6 +298,19 @@ static int complain_errno(char *err, size_t err_size, const char *path, int erro
 	return complain(err, err_size, path, what, -error);
 }
 
+static int complain_open(char *err, size_t err_size, const char *path, int error)
+{
+	struct stat st;
+
+	if (!*path) {
+		snprintf(err, err_size, "the name of the configuration file is empty");
+		return -error;
+	}
+	if (error == ENOENT && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return complain(err, err_size, path, "is a symbolic link to a file that is not there", -error);
+	return complain_errno(err, err_size, path, error);
+}
+
 static int check_file(int fd, const char *path, char *err, size_t err_size)
 {
 	const char *why;
@@ -348,7 +361,7 @@ int conf_load_file(struct conf_set *s, const char *path, char *err, size_t err_s
 	int status;
 
 	if (fd < 0)
-		return complain_errno(err, err_size, path, errno);
+		return complain_open(err, err_size, path, errno);
 	status = check_file(fd, path, err, err_size);
 	if (status == 0) {
 		len = read_all(fd, &text);
@@ -363,11 +376,13 @@ int conf_load_file(struct conf_set *s, const char *path, char *err, size_t err_s
 /*
  * One that may not be read is an error to be told, not to be passed over; but a home or working directory that may not be
  * searched (root's, after a change of user alone) is as good as none. Not access(2): it judges by the real user, without
- * capabilities.
+ * capabilities, and knows no link that leads nowhere.
  */
 static bool present(const char *path, bool of_system)
 {
-	return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0 ||
+	struct stat st;
+
+	return lstat(path, &st) == 0 ||
 	       (errno != ENOENT && errno != ENOTDIR && (of_system || errno != EACCES));
 }
 

@@ -174,7 +174,9 @@ static void print_roff_limits(FILE *out, const struct conf_key *key)
 	fprintf(out, "%s", types[key->type]);
 	if (key->type == CONF_UINT)
 		fprintf(out, " from %lu to %lu", key->min, key->max);
-	fputs(", default ", out);
+	for (size_t i = 0; key->choices && key->choices[i]; i++)
+		fprintf(out, "%s%s", i ? ", " : ": ", key->choices[i]);
+	fputs(key->choices ? "; default " : ", default ", out);
 	print_roff_text(out, *key->fallback ? key->fallback : "empty");
 	if (key->option.name) {
 		fputs(", option ", out);

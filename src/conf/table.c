@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/syscall.h>
 
 #include "conf/table.h"
 #include "edr/control.h"
@@ -54,12 +55,29 @@ static bool check_absolute(const char *value, struct buf *why)
 	return false;
 }
 
+/* Those of this architecture, and what the default names although not every architecture has it. */
 static bool check_syscall(const char *value, struct buf *why)
 {
-	if (strlen(value) < 32 &&
-	    strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(value))
-		return true;
-	buf_adds(why, "must hold names of system calls, as in execve, openat2");
+	static const struct {
+		const char *name;
+		long nr;
+	} known[] = {
+#include "syscalls.inc"
+		{ "fork", 0 },
+		{ "vfork", 0 },
+	};
+	const char *names[sizeof(known) / sizeof(known[0])], *nearest;
+	size_t n = sizeof(known) / sizeof(known[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		names[i] = known[i].name;
+		if (strcmp(value, names[i]) == 0)
+			return true;
+	}
+	buf_adds(why, "must hold names of system calls, and there is no '");
+	text_term(why, value, strlen(value));
+	nearest = conf_nearest(value, names, n);
+	buf_addf(why, nearest ? "'; did you mean %s?" : "', as in execve, openat2", nearest);
 	return false;
 }
 
@@ -72,7 +90,8 @@ static const char *const hooks[] = { "default", "lean", NULL };
 
 const struct conf_key conf_table[] = {
 	{ "DEFAULT", "trace_path", CONF_STRING, 0, AT(trace_path), "/sys/kernel/tracing/trace_pipe",
-	  .help = "Where tracefs is mounted: the ftrace source derives its own instance from it." },
+	  .help = "Where tracefs is mounted, for the ftrace source. Has no effect yet: tracefs is found "
+		  "by itself." },
 	{ "DEFAULT", "report_interval", CONF_UINT, CONF_LIVE, AT(report_interval), "15", 1,
 	  BLOCK_MINUTES, .check = check_interval, OPTION("interval", 'i', "MINUTES"),
 	  .help = "Minutes of a cell, the smallest report. Must divide 240: 1, 2, 3, 4, 5, 6, 8, "

@@ -68,6 +68,12 @@ struct conf_set {
 	struct conf_where where[CONF_MAX_KEYS];
 };
 
+/* What stands between why a value is wrong and the value. */
+static inline const char *conf_but_it_is(const struct buf *why)
+{
+	return why->len > 0 && why->data[why->len - 1] == '?' ? " It is" : "; it is";
+}
+
 /* Sets key number i; origin, text and line say where the value comes from. 0, -EINVAL (why), -ENOMEM. */
 int conf_set_value(struct conf_set *s, size_t i, const char *value, const struct conf_where *where,
 		   struct buf *why);

@@ -76,6 +76,12 @@ wrong 64 "replay takes at most 1 argument" replay a b
 wrong 64 "unknown option" run --json
 wrong 64 "hooks must be default or lean; did you mean lean?" show-config --hooks leen
 wrong 64 "source must be auto, bpf, ftrace or replay" show-config --source netlink
+wrong 64 "did you mean bpf? It is 'bfp'" show-config --source bfp
+wrong 64 "there is no 'openatt'; did you mean openat?" show-config --set ADVANCED.syscalls_to_trace=execve,openatt
+wrong 64 "there is no 'frobnicate', as in" show-config --set ADVANCED.syscalls_to_trace=frobnicate
+printf '[ADVANCED]\nsyscalls_to_trace = fork, exceve\n' >bad.conf
+wrong 78 "bad.conf:2: syscalls_to_trace must hold names of system calls, and there is no 'exceve'; did you mean execve?" \
+	run -c bad.conf
 wrong 64 "there is no section 'FILTR'; did you mean FILTER?" show-config --set FILTR.exclude_uids=0
 wrong 64 "no key 'exclude_uid'; did you mean exclude_uids?" show-config --set FILTER.exclude_uid=0
 wrong 64 "\\x1b]0;x" "$(printf 'a\033]0;x')"
@@ -87,6 +93,12 @@ for minutes in 0 -5 7 1440 1.5 ''; do
 done
 wrong 78 "configuration file nowhere.conf cannot be read: No such file or directory" run --config nowhere.conf
 wrong 78 "is a directory" run -c .
+wrong 78 "the name of the configuration file is empty" run -c ""
+ln -s nowhere dangling
+wrong 78 "dangling is a symbolic link to a file that is not there" run -c dangling
+ln -s nowhere linux-edr.conf
+wrong 78 "linux-edr.conf is a symbolic link to a file that is not there" run
+rm linux-edr.conf
 printf '[DEFAULT]\nreport_interval = 30 # half an hour\nmodel = 100%%d\n' >good.conf
 expect 0 "report_interval           = 30                           # file good.conf:2" show-config -c good.conf
 grep -qF "model                     = 100%d " out || fail "a value with %"
