@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <linux/bpf.h>
 #include <mntent.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/caps.h"
+#include "report/report.h"
 #include "source/cgroup.h"
 #include "source/syscalls.h"
 #include "util/buf.h"
@@ -116,7 +116,8 @@ static void find_mount(const char *type, char *where, size_t size)
 static void check_tracefs(struct check *c)
 {
 	const char *mend = "mount -t tracefs nodev /sys/kernel/tracing";
-	const char *where = syscalls_tracefs(); /* asks the file system: a mount may be hidden by another */
+	const char *where =
+		syscalls_tracefs(); /* asks the file system: a mount may be hidden by another */
 	enum check_state gap = c->source.lean ? CHECK_NOTE : CHECK_GAP;
 	char mounted[300], what[360];
 
@@ -249,35 +250,24 @@ static void check_cgroup2(struct check *c)
 		  "mount -t cgroup2 none /sys/fs/cgroup (or .../unified beside a v1 tree)");
 }
 
-/* Nothing is made: when the directory is not there, its parent tells. */
+/* As run judges it; nothing is made. */
 static void check_reports_dir(struct check *c)
 {
 	const char *dir = c->conf->reports_dir;
 	struct buf what = { 0 };
-	char *copy = strdup(dir);
-	struct stat st;
-	const char *mend = "";
-	enum check_state state = CHECK_MISSING;
+	char err[400];
+	int status = report_store_judge(dir, err, sizeof(err));
 
 	text_term(&what, dir, strlen(dir));
-	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode)) {
-		buf_adds(&what, " is no directory");
-		mend = "give another with --reports-dir";
-	} else if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0) {
-		buf_adds(&what, " can be written");
-		state = CHECK_OK;
-	} else if (errno == ENOENT && copy &&
-		   faccessat(AT_FDCWD, dirname(copy), W_OK | X_OK, AT_EACCESS) == 0) {
-		buf_adds(&what, " can be made");
-		state = CHECK_OK;
-	} else {
-		buf_addf(&what, " cannot be written: %s", strerror(errno));
-		mend = "give another with --reports-dir, or change who may write there";
-		state = errno == EACCES ? CHECK_NO_PERMISSION : CHECK_MISSING;
-	}
-	check_add(c, "reports_dir", state, what.data ? what.data : "", mend);
+	buf_adds(&what, status == 0 ? " can be written" : " can be made");
+	if (status >= 0)
+		check_add(c, "reports_dir", CHECK_OK, what.data ? what.data : "", "");
+	else
+		check_add(c, "reports_dir",
+			  status == -EACCES || status == -EPERM ? CHECK_NO_PERMISSION
+								: CHECK_MISSING,
+			  err, "give another with --reports-dir, or change who may write there");
 	buf_free(&what);
-	free(copy);
 }
 
 void check_host(struct check *c)

@@ -187,6 +187,16 @@ jq -e --argjson status $got '.exit_status == $status and (.checks | length > 5) 
 grep -q "exit status $got" out || fail "check names no exit status"
 [ ! -e reports ] || fail "check made the reports directory"
 
+# the reports directory, as run judges it
+mkdir -m 777 shared
+dir_state() { "$program" check --json --reports-dir "$1" | jq -r '.checks[] | select(.name == "reports_dir") | .state + ": " + .what'; }
+case $(dir_state shared) in
+"no permission: others than its owner may write"*) ;;
+*) fail "check of a directory that all can write: $(dir_state shared)" ;;
+esac
+[ "$(dir_state new/and/nested)" = "ok: new/and/nested can be made" ] || fail "check of a nested directory: $(dir_state new/and/nested)"
+[ ! -e new ] || fail "check made a directory"
+
 # without capabilities: what is missing, and how to give it
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	got=0
