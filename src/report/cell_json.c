@@ -320,7 +320,6 @@ int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json)
 	return err;
 }
 
-/* v is the first part's, with the totals of all n. */
 static void put_cell_id(struct rj *j, json_object *report, const struct cell_events_view *v)
 {
 	struct buf id = { 0 };
@@ -333,6 +332,7 @@ static void put_cell_id(struct rj *j, json_object *report, const struct cell_eve
 	buf_free(&id);
 }
 
+/* v is the first part's, with the totals of all n. */
 static json_object *interim_object(struct rj *j, const struct cell_events_view *v, size_t n,
 				   const struct cell_chunk *const *events, const struct buf *id)
 {

@@ -215,7 +215,7 @@ static int open_level(struct report_store *s, const char *name, char *text, size
 		return fd;
 	s->swept += sweep(fd);
 	l = &s->level[s->n_levels++];
-	strcpy(l->name, name);
+	snprintf(l->name, sizeof(l->name), "%s", name);
 	l->fd = fd;
 	return fd;
 }
