@@ -18,6 +18,7 @@
 #include "cli/caps.h"
 #include "report/report.h"
 #include "source/cgroup.h"
+#include "source/host.h"
 #include "source/syscalls.h"
 #include "util/buf.h"
 #include "util/text.h"
@@ -225,6 +226,15 @@ static void check_memlock(struct check *c)
 			  "CAP_SYS_RESOURCE");
 }
 
+static void check_pid_namespace(struct check *c)
+{
+	if (source_in_initial_pid_ns())
+		return;
+	check_add(c, "pid namespace", CHECK_GAP,
+		  "not the host's: processes that run already have no names, no self-test is made",
+		  "start it on the host, or its container with the host's pid namespace");
+}
+
 static void check_cgroup2(struct check *c)
 {
 	char where[300], what[360];
@@ -277,6 +287,7 @@ void check_host(struct check *c)
 	check_lockdown(c);
 	check_tracefs(c);
 	check_cgroup2(c);
+	check_pid_namespace(c);
 	check_memlock(c);
 	check_unprivileged(c);
 	check_reports_dir(c);

@@ -11,6 +11,7 @@
 #include "cli/lock.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
+#include "source/capture.h"
 #include "source/source.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -88,6 +89,10 @@ static int judge(struct replay *r, int end)
 		log_warn("replay", "stopped by a signal: the reports are not complete");
 		return 128 + 2;
 	}
+	if (totals.capture_end == CAPTURE_END_SIZE)
+		log_warn("replay",
+			 "the recording ended at its size limit (record_max_mb): what came "
+			 "after that is not in it");
 	if (end == -EBADMSG)
 		log_error("replay",
 			  "the capture is cut or damaged after %llu records; the reports "
@@ -131,6 +136,8 @@ static int replay_file(const struct conf *conf, const char *path)
 	char err[CLI_ERR_MAX] = "";
 	int status, lock;
 
+	if (*conf->record)
+		log_warn("replay", "a replay records nothing: the record file is not written");
 	signals_install();
 	live_source_config(conf, &source);
 	source.replay_path = path;

@@ -14,6 +14,7 @@
 #include "cli/selftest.h"
 #include "cli/signals.h"
 #include "edr_version.h"
+#include "source/host.h"
 #include "util/log.h"
 #include "util/text.h"
 #include "wire/build.h"
@@ -37,8 +38,10 @@ struct live {
 	struct engine engine;
 	struct selftest selftest;
 	bool scanned, announced;
+	bool pids_match; /* our pids are those of the kernel's events */
 	unsigned long long cells_seen;
-	unsigned long long dropped[EDR_TYPE_MAX], said_dropped[EDR_TYPE_MAX]; /* by the kernel, by type of event */
+	unsigned long long dropped[EDR_TYPE_MAX],
+		said_dropped[EDR_TYPE_MAX]; /* by the kernel, by type of event */
 	edr_u64 next_heal_ns, next_tell_ns, next_tell_drops_ns, next_reopen_ns;
 	edr_u64 away_from_ns; /* the source is away: told as blind up to here */
 	edr_u64 stream_ns; /* time of the last record: what we make ourselves must not run ahead of it */
@@ -84,7 +87,7 @@ static void on_written(void *ctx, const char *path, const struct cell *cell)
 	(void)ctx;
 	text_term(&shown, path, strlen(path));
 	if (!cell) {
-		log_info("report", "interim %s", shown.data ? shown.data : "");
+		log_debug("report", "interim %s", shown.data ? shown.data : "");
 		buf_free(&shown);
 		return;
 	}
@@ -287,7 +290,8 @@ static void tend(struct live *l)
 		l->cells_seen = l->engine.cells_closed;
 		l->selftest.due = true;
 	}
-	if (l->source && current_conf(l)->self_test)
+	/* It knows its child by the pid, which must be the one that the kernel tells. */
+	if (l->source && current_conf(l)->self_test && l->pids_match)
 		selftest_turn(&l->selftest, now_ns);
 	if (now_ns >= l->next_heal_ns) {
 		proc_heal(l->engine.table, "/proc", l->stream_ns, HEAL_BUDGET, take, l);
@@ -354,6 +358,7 @@ static int open_all(struct live *l, char *err, size_t err_size)
 
 	if (status != 0)
 		return status;
+	l->pids_match = source_in_initial_pid_ns();
 	selftest_init(&l->selftest, take, l);
 	status = open_source(l, err, err_size);
 	if (status == -EPERM || status == -EACCES)

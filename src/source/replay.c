@@ -156,6 +156,7 @@ static const struct edr_hdr *next_record(struct source *s)
 	}
 	if (rec->type == CAPTURE_END_TYPE && rec->len == sizeof(*rec)) {
 		s->ended = true;
+		s->totals.capture_end = rec->flags;
 		return NULL;
 	}
 	if (rec->len < sizeof(*rec) || rec->len > EDR_RECORD_MAX || capture_padded(rec) > left) {

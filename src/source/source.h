@@ -45,6 +45,7 @@ struct source_totals {
 	struct edr_counters count[EDR_TYPE_MAX]; /* since open, from the kernel's side */
 	edr_u64 delivered[EDR_TYPE_MAX];	 /* handed to the callback */
 	edr_u64 invalid;			 /* records that wire_check refused */
+	edr_u32 capture_end; /* replay: how the recording ended (enum capture_end), 0 when that is not known */
 };
 
 struct source; /* each source puts its own state behind this */
