@@ -779,7 +779,7 @@ static void dump_stream(FILE *out)
 	begin(&cfg);
 	for (n = 0; n < 20000; n++) {
 		snprintf(name, sizeof(name), "/bin/%u", n * 7919 % 97);
-		exec_as(n % 300 + 10, n % 290 + 10, name, name, 8);
+		exec_as(n % 300 + 10, n % 290 + 10, name, name, strlen(name) + 1);
 		fold(rec_connect(&b, who(n % 200 + 10), n % 77, n % 3, n % 2 ? 0 : -ECONNREFUSED));
 		fold(rec_exit(&b, who(n % 100 + 10), n % 5, n % 7));
 	}
@@ -821,6 +821,7 @@ START_TEST(test_same_bytes)
 
 		if (child == 0) {
 			dump_stream(file);
+			teardown();
 			fclose(file);
 			_exit(0);
 		}
@@ -864,7 +865,7 @@ START_TEST(test_short_of_memory)
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
 	for (n = 0; n < 200000; n++) {
 		snprintf(name, sizeof(name), "/bin/%u", n);
-		exec_as(n % 3000 + 10, 10, name, name, 8);
+		exec_as(n % 3000 + 10, 10, name, name, strlen(name) + 1);
 		fold_json(rec_connect(&b, who(n % 200 + 10), n, 1, 0));
 	}
 	cells_close_partial(cells, table);
