@@ -521,20 +521,20 @@ static void run_until_killed(unsigned round)
  * Every report of the directory parses and has all its members; how many, and how many temporary
  * files.
  */
-static void check_all(unsigned *whole, unsigned *temporary)
+static void check_level(const char *level, unsigned *whole, unsigned *temporary)
 {
 	char path[400];
 	struct dirent *e;
 	DIR *d;
 
-	snprintf(path, sizeof(path), "%s/cells", dir);
+	snprintf(path, sizeof(path), "%s/%s", dir, level);
 	d = opendir(path);
 	if (!d)
 		return;
 	while ((e = readdir(d))) {
 		json_object *root;
 
-		snprintf(path, sizeof(path), "%s/cells/%s", dir, e->d_name);
+		snprintf(path, sizeof(path), "%s/%s/%s", dir, level, e->d_name);
 		if (!strncmp(e->d_name, ".tmp-", 5))
 			++*temporary;
 		if (e->d_name[0] == '.')
@@ -551,27 +551,64 @@ static void check_all(unsigned *whole, unsigned *temporary)
 	closedir(d);
 }
 
+static void check_all(unsigned *whole, unsigned *temporary)
+{
+	check_level("cells", whole, temporary);
+	check_level("interim", whole, temporary);
+}
+
+static pid_t start_run(unsigned round)
+{
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		log_set_level((enum log_level) - 1);
+		run_until_killed(round);
+	}
+	return pid;
+}
+
+static void end_run(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFSIGNALED(status), "the run failed with %d", WEXITSTATUS(status));
+}
+
+/* How long a run takes to write its first reports, here and now (under valgrind: long). */
+static unsigned us_to_reports(unsigned *whole, unsigned *temporary)
+{
+	unsigned us = 5000;
+
+	do {
+		pid_t pid = start_run(999);
+
+		us *= 2;
+		usleep(us);
+		end_run(pid);
+		check_all(whole, temporary);
+	} while (!*whole && us < 10000000);
+	return us;
+}
+
 START_TEST(killed_200_times)
 {
-	unsigned whole = 0, temporary = 0;
+	unsigned whole = 0, temporary = 0, most_us = 2 * us_to_reports(&whole, &temporary);
 
 	srand(2);
 	for (unsigned round = 0; round < 200; round++) {
-		pid_t pid = fork();
-		int status;
+		pid_t pid = start_run(round);
 
-		if (!pid) {
-			log_set_level((enum log_level) - 1);
-			run_until_killed(round);
-		}
-		usleep((unsigned)rand() % 25000);
-		kill(pid, SIGKILL);
-		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-		ck_assert_msg(WIFSIGNALED(status), "the run failed with %d", WEXITSTATUS(status));
+		usleep((unsigned)rand() % most_us);
+		end_run(pid);
 		check_all(&whole, &temporary);
 	}
-	printf("killed 200 times: %u reports, all parse; %u temporary files were left\n", whole,
-	       temporary);
+	printf("killed 200 times within %u ms: %u reports, all parse; %u temporary files were "
+	       "left\n",
+	       most_us / 1000, whole, temporary);
 	ck_assert_uint_gt(whole, 0);
 }
 END_TEST
