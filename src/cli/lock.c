@@ -16,7 +16,8 @@
 /* A descriptor or -errno. */
 static int open_lock(int dir)
 {
-	int fd = openat(dir, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	int fd = openat(dir, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+			0600);
 	struct stat st;
 	int err = 0;
 

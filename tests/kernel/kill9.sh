@@ -15,7 +15,7 @@ n_reports()
 
 leftovers()
 {
-	find "$REPORTS" -type f ! -name '*.json'
+	find "$REPORTS" -type f ! -name '*.json' ! -name .lock
 }
 
 # The interim part of 20 events is small and written at once: hundreds a second.
