@@ -308,7 +308,7 @@ static int judge_missing(const struct report_store *s, char *text, size_t size)
 		if (slash)
 			slash[slash == copy] = '\0';
 		else
-			strcpy(copy, ".");
+			memcpy(copy, ".", 2); /* a name has a letter at least */
 		err = faccessat(AT_FDCWD, copy, W_OK | X_OK, AT_EACCESS) ? -errno : 1;
 		if (!slash || slash == copy)
 			break;

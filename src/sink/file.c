@@ -39,8 +39,7 @@ static void explain_open(const struct sink_file *f, int err, char *text, size_t 
 {
 	switch (err) {
 	case EEXIST:
-		snprintf(text, size,
-			 "%s exists already: name another file, or remove it",
+		snprintf(text, size, "%s exists already: name another file, or remove it",
 			 f->shown);
 		break;
 	case ELOOP:
