@@ -28,7 +28,8 @@ static int open_lock(int dir)
 		err = -errno;
 	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
 		err = -EPERM;
-	else if (fchmod(fd, 0600) != 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
+	else if (((st.st_mode & 07777) != 0600 && fchmod(fd, 0600) != 0) ||
+		 flock(fd, LOCK_EX | LOCK_NB) != 0)
 		err = -errno;
 	if (err == 0)
 		return fd;

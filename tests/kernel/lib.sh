@@ -231,7 +231,7 @@ events_count()
 
 cells()
 {
-	find "$REPORTS/cells" -name 'cell-*.json' 2>/dev/null | sort
+	find "$REPORTS/cells" -name 'cell-*.json' 2>/dev/null | sed 's/\.json$//' | LC_ALL=C sort | sed 's/$/.json/'
 }
 
 # cells_sum EXPRESSION: of all cells.
