@@ -5,27 +5,28 @@
 # each has another name and other arguments, and is gone after a fraction of a millisecond.
 . "$(dirname "$0")/lib.sh"
 
+name=command-$$- # another run of this test may be under way
 mkdir "$T/bin"
 i=1
 while [ $i -le 400 ]; do
-	ln "$TRUTH/noop" "$T/bin/command-$i" 2>/dev/null || cp "$TRUTH/noop" "$T/bin/command-$i"
+	ln "$TRUTH/noop" "$T/bin/$name$i" 2>/dev/null || cp "$TRUTH/noop" "$T/bin/$name$i"
 	i=$((i + 1))
 done
 
 agent_start
 i=1
 while [ $i -le 400 ]; do
-	"$T/bin/command-$i" "$i" "the \"$i\"th" '' "a b	c" "--x=$((i * 7))"
+	"$T/bin/$name$i" "$i" "the \"$i\"th" '' "a b	c" "--x=$((i * 7))"
 	i=$((i + 1))
 done
 agent_sync || die "the agent has gone"
 agent_stop
 
-jq -n '[inputs | select(.type == "exec" and (.command | startswith("command-")))
+jq -n --arg name "$name" '[inputs | select(.type == "exec" and (.command | startswith($name)))
 	| .command as $c | .args[0] as $i
-	| select($c == "command-" + $i and .args == [$i, "the \"" + $i + "\"th", "", "a b\tc", "--x=\(($i | tonumber) * 7)"])
+	| select($c == $name + $i and .args == [$i, "the \"" + $i + "\"th", "", "a b\tc", "--x=\(($i | tonumber) * 7)"])
 	| $c] | unique | length' "$EVENTS" >"$T/right"
 assert_eq "commands with the right name and the right arguments" 400 "$(cat "$T/right")"
-assert_eq "execs of them" 400 "$(events_count '.type == "exec" and (.command | startswith("command-"))')"
+assert_eq "execs of them" 400 "$(events_count ".type == \"exec\" and (.command | startswith(\"$name\"))")"
 assert_eq "with the right name in command_counts of the report" 400 \
-	"$(cells_sum '[.command_counts | to_entries[] | select((.key | startswith("command-")) and .value == 1)] | length')"
+	"$(cells_sum "[.command_counts | to_entries[] | select((.key | startswith(\"$name\")) and .value == 1)] | length")"

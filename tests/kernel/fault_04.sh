@@ -6,15 +6,16 @@
 . "$(dirname "$0")/lib.sh"
 
 n=30000
-cp "$TRUTH/noop" "$T/counted"
+counted=counted-$$ # another run of this test may be under way
+cp "$TRUTH/noop" "$T/$counted"
 
 agent_start
-"$TRUTH/pace" exec $n 2 "$T/counted"
+"$TRUTH/pace" exec $n 2 "$T/$counted"
 agent_sync || die "the agent has gone"
 agent_stop
 
 assert_eq "lines that are one whole event" "$(wc -l <"$EVENTS")" "$(events_count '.type and .timestamp')"
-jq -r 'select(.type == "exec" and .command == "counted") | "\(.pid) \(.timestamp)"' "$EVENTS" >"$T/execs"
+jq -r --arg counted "$counted" 'select(.type == "exec" and .command == $counted) | "\(.pid) \(.timestamp)"' "$EVENTS" >"$T/execs"
 assert_eq "lines of execs" $n "$(wc -l <"$T/execs")"
 assert_eq "of them different" $n "$(sort -u "$T/execs" | wc -l)"
 assert_eq "events, beside the lines of --output" "$(cells_sum '.total - .counts.thread.delivered')" \

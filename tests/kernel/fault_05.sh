@@ -17,4 +17,4 @@ assert "what was done is reported, and nothing else" "$TRUTH/compare" default "$
 assert_eq "events of the commands that were forged" 0 "$(events_count '.command == "a" or .command == "forged"')"
 assert_eq "the same in the reports" 0 \
 	"$(cells_sum '[.command_counts | to_entries[] | select(.key == "a" or .key == "forged")] | length')"
-assert_eq "runs of x [1] execve(a) in the reports" 100 "$(cells_sum '.command_counts["x [1] execve(a)"] // 0')"
+assert_ge "runs of x [1] execve(a) in the reports" 100 "$(cells_sum '.command_counts["x [1] execve(a)"] // 0')"

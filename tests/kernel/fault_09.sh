@@ -8,12 +8,18 @@
 tracing=/sys/kernel/tracing
 [ -d $tracing/events ] || tracing=/sys/kernel/debug/tracing
 
-# All that is in the kernel, a line each. Other people's programs may come and go meanwhile: only ours are looked for.
+# What is in the kernel, a line each: "prog 7".
 loaded()
 {
 	for kind in prog link map; do
 		bpftool $kind show -j | jq -r --arg kind $kind '.[] | "\($kind) \(.id)"'
 	done | sort
+}
+
+# Of it, what the agent holds. Other people's programs may come and go meanwhile.
+held()
+{
+	sed -n 's/^\(prog\|link\|map\)_id:[ \t]*\([0-9]*\)$/\1 \2/p' "/proc/$AGENT/fdinfo"/* 2>/dev/null | sort -u
 }
 
 enabled()
@@ -27,10 +33,9 @@ enabled()
 command -v bpftool >/dev/null 2>&1 || die "bpftool is missing: scripts/deps build"
 for signal in TERM INT; do
 	fresh
-	loaded >"$T/before"
 	enabled >"$T/enabled-before"
 	agent_start
-	loaded | comm -13 "$T/before" - >"$T/ours"
+	held >"$T/ours"
 	assert_ge "SIG$signal: programs, links and maps of ours" 10 "$(wc -l <"$T/ours")"
 	"$TRUTH/pace" exec 1000 2 "$TRUTH/noop" >/dev/null
 	agent_stop $signal

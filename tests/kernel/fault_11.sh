@@ -6,23 +6,24 @@
 . "$(dirname "$0")/lib.sh"
 
 n=200
+name=searched-$$ # another run of this test may be under way
 mkdir "$T/empty" "$T/bin"
-cp "$TRUTH/noop" "$T/bin/searched"
+cp "$TRUTH/noop" "$T/bin/$name"
 
 agent_start
 i=0
 while [ $i -lt $n ]; do
 	# env searches PATH step by step, as execvp(3) does; a shell would look first.
-	PATH="$T/nowhere:$T/empty:$T/bin" /usr/bin/env searched "$i"
+	PATH="$T/nowhere:$T/empty:$T/bin" /usr/bin/env $name "$i"
 	i=$((i + 1))
 done
 agent_sync || die "the agent has gone"
 agent_stop
 
-assert_eq "runs" $n "$(cells_sum '.command_counts.searched // 0')"
-assert_eq "runs, by the executable" $n "$(cells_sum "[.executables[] | select(.path == \"$T/bin/searched\") | .runs] | add // 0")"
+assert_eq "runs" $n "$(cells_sum ".command_counts[\"$name\"] // 0")"
+assert_eq "runs, by the executable" $n "$(cells_sum "[.executables[] | select(.path == \"$T/bin/$name\") | .runs] | add // 0")"
 assert_eq "failed steps, as events of their own" $((2 * n)) \
-	"$(events_count '.type == "exec_failed" and .error == "ENOENT" and .command == "searched"')"
+	"$(events_count ".type == \"exec_failed\" and .error == \"ENOENT\" and .command == \"$name\"")"
 assert_eq "failed runs, apart from runs" $((2 * n)) \
-	"$(cells_sum '[.executables[] | select((.path | endswith("/searched")) and .runs == 0) | .failed_runs] | add // 0')"
+	"$(cells_sum "[.executables[] | select((.path | endswith(\"/$name\")) and .runs == 0) | .failed_runs] | add // 0")"
 assert_eq "total" "$(cells_sum '[.counts[].delivered] | add')" "$(cells_sum .total)"

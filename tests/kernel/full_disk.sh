@@ -39,8 +39,8 @@ sleep $wait_s
 # Sums alone: how many events there are is other people's affair too.
 agent_start --set advanced.include_raw_events=false
 fill
-cp "$TRUTH/noop" "$T/while-full"
-"$T/while-full" while-full
+cp "$TRUTH/noop" "$T/while-full-$$"
+"$T/while-full-$$" while-full
 assert "a write that fails is told" wait_for 25 grep -qF 'No space left' "$T/agent.log"
 grep -F 'No space left' "$T/agent.log" | head -n 1
 assert_eq "reports on the full disk" 0 "$(cells | wc -l)"
@@ -67,7 +67,7 @@ assert_le "ms to stop" 30000 $took
 tail -n 1 "$T/agent.log"
 assert_le "complaints about the disk, not one a try" 4 "$(grep -c 'No space left' "$T/agent.log")"
 assert_eq "nothing half-written" "" "$(find "$REPORTS" -type f ! -name '*.json' ! -name .lock)"
-assert_eq "the exec of the full disk is reported" 1 "$(cells_sum '.command_counts["while-full"] // 0')"
+assert_eq "the exec of the full disk is reported" 1 "$(cells_sum ".command_counts[\"while-full-$$\"] // 0")"
 
 # A directory that can only be read: said at the start.
 rm -rf "$small/fill" "$small/fill2"

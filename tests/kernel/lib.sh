@@ -28,7 +28,7 @@ skip()
 # A failed check does not end the test: all are made, and told.
 fail()
 {
-	echo "FAILED: $*"
+	printf 'FAILED: %s\n' "$*"
 	FAILED=1
 }
 
@@ -184,7 +184,7 @@ fresh()
 assert_eq() # WHAT WANTED GOT
 {
 	if [ "$2" = "$3" ]; then
-		echo "ok: $1: $3"
+		printf 'ok: %s: %s\n' "$1" "$3"
 	else
 		fail "$1: $3, not $2"
 	fi
@@ -193,7 +193,7 @@ assert_eq() # WHAT WANTED GOT
 assert_le() # WHAT LIMIT GOT: numbers, fractions too
 {
 	if awk -v a="$3" -v b="$2" 'BEGIN { exit !(a != "" && a + 0 <= b + 0) }'; then
-		echo "ok: $1: $3 (at most $2)"
+		printf 'ok: %s: %s (at most %s)\n' "$1" "$3" "$2"
 	else
 		fail "$1: $3, more than $2"
 	fi
@@ -202,7 +202,7 @@ assert_le() # WHAT LIMIT GOT: numbers, fractions too
 assert_ge() # WHAT LIMIT GOT
 {
 	if awk -v a="$3" -v b="$2" 'BEGIN { exit !(a != "" && a + 0 >= b + 0) }'; then
-		echo "ok: $1: $3 (at least $2)"
+		printf 'ok: %s: %s (at least %s)\n' "$1" "$3" "$2"
 	else
 		fail "$1: $3, less than $2"
 	fi
@@ -213,7 +213,7 @@ assert() # WHAT COMMAND...
 	what=$1
 	shift
 	if "$@"; then
-		echo "ok: $what"
+		printf 'ok: %s\n' "$what"
 	else
 		fail "$what"
 	fi
@@ -259,12 +259,12 @@ assert_balance()
 	done
 }
 
-# events_in_reports FILTER: like events_count, of the raw events in cells and interim parts.
+# events_in_reports FILTER: like events_count, of the raw events in cells and interim parts. Nothing when jq fails.
 events_in_reports()
 {
-	find "$REPORTS/cells" "$REPORTS/interim" -name '*.json' -print0 |
-		xargs -0 -r jq -n "reduce (inputs | .events[] | select($1)) as \$e (0; . + 1)" |
-		awk '{ n += $1 } END { print n + 0 }'
+	find "$REPORTS" -name '*.json' -print0 >"$T/files"
+	xargs -0 -r jq -n "reduce (inputs | (.events // [])[] | select($1)) as \$e (0; . + 1)" <"$T/files" >"$T/sums" &&
+		awk '{ n += $1 } END { print n + 0 }' "$T/sums"
 }
 
 # reports_parse [FIND_TEST...]: each report in the directory (of which the test is true) is one whole JSON object.

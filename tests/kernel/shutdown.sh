@@ -9,14 +9,14 @@ stops_by() # SIGNAL
 {
 	fresh
 	agent_start
-	"$TRUTH/noop" "last-word-$1"
+	"$TRUTH/noop" "last-word-$1-$$"
 	start=$(now_ms)
 	agent_stop "$1"
 	echo "SIG$1: $(($(now_ms) - start)) ms to stop"
 	assert_eq "SIG$1: exit status" 0 "$STATUS"
-	assert "SIG$1: the last exec is in --output" grep -qF "last-word-$1" "$EVENTS"
+	assert "SIG$1: the last exec is in --output" grep -qF "last-word-$1-$$" "$EVENTS"
 	assert_eq "SIG$1: the last exec is in the report" 1 \
-		"$(events_in_reports ".args == [\"last-word-$1\"] and .type == \"exec\"")"
+		"$(events_in_reports ".args == [\"last-word-$1-$$\"] and .type == \"exec\"")"
 	assert_eq "SIG$1: cells" 1 "$(cells | wc -l)"
 	assert_eq "SIG$1: partial" true "$(cells | xargs jq .window.partial)"
 	assert_eq "SIG$1: total is the sum of the counts" "$(cells_sum '[.counts[].delivered] | add')" \
@@ -61,9 +61,9 @@ assert "refused: a configuration that has gone" hup 'stays as it was'
 assert "taken: one that is good again" hup 'configuration read again'
 for _ in 1 2 3 4 5 6 7 8 9 10; do
 	kill -HUP "$AGENT"
-	"$TRUTH/noop" through-all-that
+	"$TRUTH/noop" "through-all-that-$$"
 done
 agent_sync || die "the agent has gone"
 agent_stop
 assert_eq "exit status after SIGHUP" 0 "$STATUS"
-assert_eq "execs in the reports" 10 "$(events_in_reports '.command == "noop" and .type == "exec" and .args == ["through-all-that"]')"
+assert_eq "execs in the reports" 10 "$(events_in_reports ".command == \"noop\" and .type == \"exec\" and .args == [\"through-all-that-$$\"]")"
