@@ -307,7 +307,8 @@ static int complain_open(char *err, size_t err_size, const char *path, int error
 		return -error;
 	}
 	if (error == ENOENT && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-		return complain(err, err_size, path, "is a symbolic link to a file that is not there", -error);
+		return complain(err, err_size, path,
+				"is a symbolic link to a file that is not there", -error);
 	return complain_errno(err, err_size, path, error);
 }
 

@@ -90,7 +90,8 @@ static const char *const hooks[] = { "default", "lean", NULL };
 
 const struct conf_key conf_table[] = {
 	{ "DEFAULT", "trace_path", CONF_STRING, 0, AT(trace_path), "/sys/kernel/tracing/trace_pipe",
-	  .help = "Where tracefs is mounted, for the ftrace source. Has no effect yet: tracefs is found "
+	  .help = "Where tracefs is mounted, for the ftrace source. Has no effect yet: tracefs is "
+		  "found "
 		  "by itself." },
 	{ "DEFAULT", "report_interval", CONF_UINT, CONF_LIVE, AT(report_interval), "15", 1,
 	  BLOCK_MINUTES, .check = check_interval, OPTION("interval", 'i', "MINUTES"),

@@ -71,7 +71,7 @@ struct conf_set {
 /* What stands between why a value is wrong and the value. */
 static inline const char *conf_but_it_is(const struct buf *why)
 {
-	return why->len > 0 && why->data[why->len - 1] == '?' ? " It is" : "; it is";
+	return why->data && why->len > 0 && why->data[why->len - 1] == '?' ? " It is" : "; it is";
 }
 
 /* Sets key number i; origin, text and line say where the value comes from. 0, -EINVAL (why), -ENOMEM. */

@@ -170,8 +170,7 @@ START_TEST(a_full_buffer_becomes_a_part)
 	ck_assert_str_eq(str(r, "/level"), "interim");
 	ck_assert_str_eq(str(r, "/report_id"), "cell-20261121T2100Z-210100.part0002");
 	ck_assert_str_eq(str(r, "/cell_id"), reports[2].id.data);
-	ck_assert_str_eq(str(r, "/covered_from"),
-			 str(reports[2].root, "/window/covered_from"));
+	ck_assert_str_eq(str(r, "/covered_from"), str(reports[2].root, "/window/covered_from"));
 	ck_assert_str_eq(str(r, "/host/name"), "host.example");
 	ck_assert_int_eq(num(r, "/part"), 2);
 	ck_assert_str_eq(str(r, "/why"), "count");

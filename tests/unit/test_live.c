@@ -353,7 +353,8 @@ START_TEST(test_losses)
 	fclose(f);
 	first = strstr(text, "7 events were dropped: exec 5, connect 2\n");
 	ck_assert_msg(first != NULL, "%s", text);
-	ck_assert_msg(strstr(first, "in all, 14 events were dropped: exec 10, connect 4\n") != NULL, "%s", text);
+	ck_assert_msg(strstr(first, "in all, 14 events were dropped: exec 10, connect 4\n") != NULL,
+		      "%s", text);
 	ck_assert_ptr_null(strstr(first + 1, "\n7 events"));
 }
 END_TEST
