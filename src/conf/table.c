@@ -120,9 +120,9 @@ const struct conf_key conf_table[] = {
 	  OPTION("hooks", 0, "MODE"),
 	  .help = "default: system call tracepoints too. lean: none of them, so that no system "
 		  "call of the host gets slower; docs/hooks.md says what is not seen then." },
-	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "4096", 4, 1048576,
+	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "8192", 4, 1048576,
 	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two." },
-	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "4096", 4, 1048576,
+	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "8192", 4, 1048576,
 	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two." },
 	{ "SOURCE", "self_test", CONF_BOOL, CONF_LIVE, AT(self_test), "true",
 	  .help = "Run a child at the start and once a cell and require that its exec is seen." },
