@@ -280,8 +280,16 @@ static void check_reports_dir(struct check *c)
 	buf_free(&what);
 }
 
+static void check_source(struct check *c)
+{
+	if (strcmp(c->conf->source, "ftrace") == 0)
+		check_add(c, "source", CHECK_MISSING, "this version has no ftrace source yet",
+			  "use --source bpf or auto");
+}
+
 void check_host(struct check *c)
 {
+	check_source(c);
 	check_caps(c);
 	check_btf(c);
 	check_lockdown(c);
