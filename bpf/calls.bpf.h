@@ -24,7 +24,6 @@ struct call_map {
 struct call_map exec_calls SEC(".maps"), fork_calls SEC(".maps"), any_calls SEC(".maps");
 
 struct connect_call {
-	u64 enter_ns;
 	u64 uaddr;
 	u64 sk; /* TCP: the socket, once it has gone to SYN_SENT */
 	u32 fd;

@@ -69,7 +69,7 @@ struct connect_record {
 	u8 addr[EDR_SOCKADDR_MAX];
 };
 
-/* tid of the caller -> nothing; fills all but address and result. False when filters leave it out. */
+/* Fills all but address and result. False when filters leave it out. */
 static __always_inline bool connect_init(struct connect_record *r, struct task_struct *task,
 					 u32 seen_by)
 {
@@ -193,7 +193,6 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 	u32 len = ctx->args[2];
 	struct connect_call call = {};
 
-	call.enter_ns = bpf_ktime_get_boot_ns();
 	call.fd = ctx->args[0];
 	call.uaddr = ctx->args[1];
 	call.asked_len = len;

@@ -26,18 +26,14 @@ static void on_closed(void *ctx, struct cell *closed)
 	struct engine *e = ctx;
 
 	e->cells_closed++;
-	if (report_writer_cell(e->writer, closed) != 0)
-		e->dropped_reports++;
+	report_writer_cell(e->writer, closed); /* it counts and says what it cannot take */
 }
 
 static int on_interim(void *ctx, struct cell_events *part)
 {
 	struct engine *e = ctx;
-	int err = report_writer_interim(e->writer, part);
 
-	if (err != 0)
-		e->dropped_reports++;
-	return err;
+	return report_writer_interim(e->writer, part);
 }
 
 static struct cell_config cell_config(const struct conf *conf)
@@ -233,11 +229,6 @@ void engine_tell_losses(struct engine *e)
 	tell_sink(e->output, "output", &e->said_lost[0]);
 	tell_sink(e->events_stdout, "standard output", &e->said_lost[1]);
 	tell_sink(e->record_full ? NULL : e->record, "record", &e->said_lost[2]);
-	if (e->dropped_reports > 0)
-		log_warn("run",
-			 "%llu reports were dropped: their directory takes none, or too slowly",
-			 e->dropped_reports);
-	e->dropped_reports = 0;
 	if (e->out_of_memory)
 		log_warn("run", "out of memory: events are missing in the reports' lists and in "
 				"the output");

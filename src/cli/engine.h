@@ -36,7 +36,6 @@ struct engine {
 	bool record_full;   /* record_max_mb was reached */
 	bool out_of_memory; /* some event's JSON was lost for it */
 	unsigned long long cells_closed;
-	unsigned long long dropped_reports;
 	unsigned long long said_lost[3]; /* by sink: what has been told */
 };
 
@@ -52,7 +51,7 @@ void engine_flush(struct engine *e);
 /* Takes what can change while running; sinks that are appended to are opened anew. */
 void engine_reconfigure(struct engine *e, const struct conf *conf);
 
-/* Says what sinks and reports have lost since the last time; for now and then. */
+/* Says what sinks and reports have lost since the last time; once a minute will do. */
 void engine_tell_losses(struct engine *e);
 
 /*

@@ -9,6 +9,17 @@ static void set_comm(struct proc_node *n, const edr_comm comm)
 	memcpy(n->e.comm, comm, sizeof(n->e.comm));
 }
 
+/* From an exec or a process record, which name them alike. */
+#define COPY_IDS(n, r)                             \
+	do {                                       \
+		(n)->e.uid = (r)->uid;             \
+		(n)->e.gid = (r)->gid;             \
+		(n)->e.euid = (r)->euid;           \
+		(n)->e.egid = (r)->egid;           \
+		(n)->e.loginuid = (r)->loginuid;   \
+		(n)->e.sessionid = (r)->sessionid; \
+	} while (0)
+
 static void set_path(struct proc_table *t, const char **place, struct wire_span s)
 {
 	if (s.len > EDR_PATH_MAX)
@@ -128,12 +139,7 @@ static const struct proc_entry *apply_exec(struct proc_table *t, const struct ed
 	n->e.exec_ns = r->hdr.time_ns;
 	n->e.ppid = r->ppid;
 	n->e.parent_start_ns = r->parent_start_ns;
-	n->e.uid = r->uid;
-	n->e.gid = r->gid;
-	n->e.euid = r->euid;
-	n->e.egid = r->egid;
-	n->e.loginuid = r->loginuid;
-	n->e.sessionid = r->sessionid;
+	COPY_IDS(n, r);
 	n->e.exec_flags = r->exec_flags;
 	set_comm(n, r->comm);
 	set_path(t, &n->e.exe, exe);
@@ -245,12 +251,7 @@ static void fill_from_scan(struct proc_table *t, struct proc_node *n, const stru
 
 	if (n->e.exec_ns == 0) {
 		n->e.ppid = r->ppid;
-		n->e.uid = r->uid;
-		n->e.gid = r->gid;
-		n->e.euid = r->euid;
-		n->e.egid = r->egid;
-		n->e.loginuid = r->loginuid;
-		n->e.sessionid = r->sessionid;
+		COPY_IDS(n, r);
 		set_comm(n, r->comm);
 	}
 	if (!*n->e.exe)

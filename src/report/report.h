@@ -72,7 +72,7 @@ int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);
 /*
  * Waits until all is written or timeout_ms has passed; gives the number of reports that could not
- * be written. Frees w.
+ * be written. A part that was refused is none of them: its cell counts its events as unlisted. Frees w.
  */
 size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms);
 

@@ -35,7 +35,8 @@ struct report_writer {
 	pthread_cond_t work;  /* to the thread: an item, closing */
 	pthread_cond_t room;  /* to the caller: there is room, or it fails, or it is done */
 	struct queue queue;   /* what the thread writes stays its head until it is written */
-	unsigned long long dropped;
+	unsigned long long dropped;	  /* cells that found no room: missing for good */
+	unsigned long long refused_parts; /* interim parts: their cell counts the events */
 	bool failed; /* the last try did not succeed */
 	bool closing;
 	bool done; /* the thread touches nothing any more */
@@ -46,7 +47,7 @@ struct report_writer {
 	struct buf id, json; /* of head; id is empty while there is no text yet */
 	unsigned long long failing_since_ms;
 	unsigned long long said_at_ms; /* 0: nothing was said since it last worked */
-	unsigned long long dropped_said, dropped_said_at_ms;
+	unsigned long long dropped_said, dropped_said_at_ms; /* of both */
 };
 
 /* ---- the thread ---- */
@@ -212,15 +213,16 @@ static void works_again(struct report_writer *w)
 
 static void say_dropped(struct report_writer *w)
 {
-	unsigned long long now = mono_now_ms();
+	unsigned long long now = mono_now_ms(), dropped = w->dropped + w->refused_parts;
 
-	if (w->dropped == w->dropped_said ||
+	if (dropped == w->dropped_said ||
 	    (w->dropped_said_at_ms && now - w->dropped_said_at_ms < WRITER_SAY_MS))
 		return;
-	w->dropped_said = w->dropped;
+	w->dropped_said = dropped;
 	w->dropped_said_at_ms = now;
-	say(w, LOG_LEVEL_WARN, "%llu reports were dropped: too many were waiting to be written",
-	    w->dropped);
+	say(w, LOG_LEVEL_WARN,
+	    "too many were waiting to be written: %llu cells and %llu interim parts were dropped",
+	    w->dropped, w->refused_parts);
 }
 
 static void write_head(struct report_writer *w)
@@ -290,8 +292,8 @@ static void *run(void *arg)
 
 /* ---- the caller's side ---- */
 
-/* Owns i, which is NULL where there was no memory. */
-static int enqueue(struct report_writer *w, struct queue_item *i)
+/* Owns i, which is NULL where there was no memory. What it cannot take is counted in *refused. */
+static int enqueue(struct report_writer *w, struct queue_item *i, unsigned long long *refused)
 {
 	bool taken;
 
@@ -303,7 +305,7 @@ static int enqueue(struct report_writer *w, struct queue_item *i)
 	if (taken)
 		queue_append(&w->queue, i);
 	else
-		w->dropped++;
+		(*refused)++;
 	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
 	if (taken)
@@ -318,7 +320,7 @@ int report_writer_cell(struct report_writer *w, struct cell *closed)
 
 	if (!i)
 		cell_free(closed);
-	return enqueue(w, i);
+	return enqueue(w, i, &w->dropped);
 }
 
 int report_writer_interim(struct report_writer *w, struct cell_events *part)
@@ -327,7 +329,7 @@ int report_writer_interim(struct report_writer *w, struct cell_events *part)
 
 	if (!i)
 		cell_events_free(part);
-	return enqueue(w, i);
+	return enqueue(w, i, &w->refused_parts);
 }
 
 static void writer_free(struct report_writer *w)
