@@ -42,4 +42,22 @@ struct report_window report_level_window(enum report_level level, edr_s64 unix_n
 #define REPORT_ID_MAX 64
 void report_level_id(enum report_level level, struct report_window w, char out[REPORT_ID_MAX]);
 
+/*
+ * The level that an id is of, and where its window starts; N_LEVELS for what is no id of a report (an interim part is
+ * none). A cell's may have more behind the time.
+ */
+enum report_level report_level_of_id(const char *id, edr_s64 *start_ns);
+
+struct report_date {
+	int year, month, day; /* from 1 */
+};
+edr_s64 report_day(edr_s64 unix_ns); /* days since 1970-01-01 */
+struct report_date report_date_of_day(edr_s64 day);
+edr_s64 report_day_of_date(struct report_date d);
+
+struct report_iso_week {
+	int year, week; /* the year of its Thursday; from 1 */
+};
+struct report_iso_week report_iso_week(edr_s64 unix_ns);
+
 #endif
