@@ -23,13 +23,13 @@
 
 #include "cell/view.h"
 
-/* Rows that a cell keeps when it is merged into; NULL: the smaller tables of a parent. */
+/* Rows that a cell keeps after each merge into it. */
 struct cell_limits {
 	size_t executables, command_lines, connections;
 };
 extern const struct cell_limits cell_parent_limits;
 
-/* An empty cell; NULL without memory. The caller frees it with cell_free(). */
+/* An empty cell; NULL without memory. The caller frees it with cell_free(). limits NULL: none. */
 struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval_min,
 			     const struct cell_limits *limits);
 

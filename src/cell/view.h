@@ -85,6 +85,8 @@ struct cell_totals {
 	edr_u64 events_unlisted; /* raw events that found no memory */
 	unsigned parts;		 /* interim parts, numbered from 1 */
 
+	edr_u64 findings[CELL_SEVERITIES]; /* by severity; of 0 there are none */
+
 	struct proc_stats processes; /* the process table at the close */
 	size_t bytes;		     /* memory of the cell */
 };
@@ -219,6 +221,10 @@ struct cell_view {
 	const struct cell_syscall *syscalls;
 	size_t n_syscalls;
 	struct cell_other syscalls_other;
+
+	/* By falling severity, then by time; at most 256, the rest is in totals->findings only. */
+	const struct cell_finding *findings;
+	size_t n_findings;
 
 	struct wire_span events; /* the list of raw events: JSON objects, a newline after each */
 	size_t n_events;
