@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "cli/event_line.h"
+#include "report/chain.h"
 #include "source/capture.h"
 #include "util/log.h"
 #include "wire/wire.h"
@@ -95,7 +96,9 @@ static int open_sinks(struct engine *e, const struct conf *conf, char *err, size
 
 int engine_open(struct engine *e, const struct engine_config *cfg, char *err, size_t err_size)
 {
+	struct chain_key key = { .len = 0 };
 	const struct report_writer_config writer = { .dir = cfg->conf->reports_dir,
+						     .key = &key,
 						     .max_queue = MAX_REPORT_QUEUE,
 						     .retry_ms = REPORT_RETRY_MS,
 						     .wait_for_room = cfg->replay,
@@ -110,7 +113,12 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 	memset(e, 0, sizeof(*e));
 	e->replay = cfg->replay;
 	set_switches(e, cfg->conf);
-	if (report_writer_start(&e->writer, &writer, err, err_size) != 0)
+	if (*cfg->conf->chain_key_file &&
+	    chain_key_load(&key, cfg->conf->chain_key_file, err, err_size) != 0)
+		return EX_CONFIG;
+	status = report_writer_start(&e->writer, &writer, err, err_size);
+	chain_key_wipe(&key);
+	if (status != 0)
 		return EX_CANTCREAT;
 	status = open_sinks(e, cfg->conf, err, err_size);
 	if (status != 0)

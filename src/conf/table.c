@@ -54,14 +54,6 @@ static bool check_absolute(const char *value, struct buf *why)
 	return false;
 }
 
-static bool check_key_file(const char *value, struct buf *why)
-{
-	if (value[0] == '\0' || value[0] == '/')
-		return true;
-	buf_adds(why, "must be a path that begins with '/', or empty");
-	return false;
-}
-
 static bool check_syscall(const char *value, struct buf *why)
 {
 	if (strlen(value) < 32 &&
@@ -121,7 +113,6 @@ const struct conf_key conf_table[] = {
 	  .help = "Seconds of the open cell that a crash may cost: so often it is put on disk. 0: "
 		  "never, and a crash costs the cell." },
 	{ "REPORTS", "chain_key_file", CONF_STRING, CONF_MAY_BE_EMPTY, AT(chain_key_file), "",
-	  .check = check_key_file,
 	  .help = "File of the key that signs each report (HMAC-SHA-256), of root, mode 0600, at "
 		  "least 16 bytes; docs/report-tree-security.md says what that adds. Empty: "
 		  "none." },

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 #define DIGITS (CHAIN_HEX - 1)
 #define MEMBER ",\n  \"chain\": { \"number\": "
 #define END "\n}\n"
-#define MEMBER_MAX 640 /* the longest that can be written */
+#define MEMBER_MAX 768 /* the longest that can be written */
 
 static const char zeros[CHAIN_HEX] =
 	"0000000000000000000000000000000000000000000000000000000000000000";
@@ -39,18 +38,6 @@ int chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
 	unsigned n = 0;
 
 	if (!EVP_Digest(data, len, digest, &n, EVP_sha256(), NULL) || 2 * n != DIGITS)
-		return -EIO;
-	to_hex(digest, n, out);
-	return 0;
-}
-
-int chain_hmac(const struct chain_key *key, const void *data, size_t len, char out[CHAIN_HEX])
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-
-	if (!HMAC(EVP_sha256(), key->bytes, (int)key->len, data, len, digest, &n) ||
-	    2 * n != DIGITS)
 		return -EIO;
 	to_hex(digest, n, out);
 	return 0;
@@ -175,62 +162,131 @@ bool chain_unseal(struct buf *text)
 
 /* ---- digests ---- */
 
+/* Over the report's text up to the member, and the member. */
+static int digest_of(const char *body, size_t len, const struct buf *member, char out[CHAIN_HEX])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned n = 0;
+	bool good;
+
+	if (!ctx)
+		return -ENOMEM;
+	good = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) && EVP_DigestUpdate(ctx, body, len) &&
+	       EVP_DigestUpdate(ctx, member->data, member->len) &&
+	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
+	EVP_MD_CTX_free(ctx);
+	if (!good)
+		return -EIO;
+	to_hex(digest, n, out);
+	return 0;
+}
+
+/*
+ * RFC 2104 by hand, for the text is in two pieces and HMAC_Update() is deprecated in OpenSSL 3 while
+ * EVP_MAC is not in 1.1.1: H(key ^ opad, H(key ^ ipad, text)).
+ */
+static int hmac_of(const struct chain_key *key, const char *body, size_t len,
+		   const struct buf *member, char out[CHAIN_HEX])
+{
+	unsigned char pad[2][64] = { { 0 } }, digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned n = 0;
+	bool good = ctx != NULL;
+
+	if (key->len > sizeof(pad[0]))
+		good = good && EVP_Digest(key->bytes, key->len, pad[0], NULL, EVP_sha256(), NULL);
+	else
+		memcpy(pad[0], key->bytes, key->len);
+	for (size_t i = 0; i < sizeof(pad[0]); i++) {
+		pad[1][i] = pad[0][i] ^ 0x5c;
+		pad[0][i] ^= 0x36;
+	}
+	good = good && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
+	       EVP_DigestUpdate(ctx, pad[0], sizeof(pad[0])) && EVP_DigestUpdate(ctx, body, len) &&
+	       EVP_DigestUpdate(ctx, member->data, member->len) &&
+	       EVP_DigestFinal_ex(ctx, digest, &n) && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
+	       EVP_DigestUpdate(ctx, pad[1], sizeof(pad[1])) && EVP_DigestUpdate(ctx, digest, n) &&
+	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
+	EVP_MD_CTX_free(ctx);
+	OPENSSL_cleanse(pad, sizeof(pad));
+	if (!good)
+		return -EIO;
+	to_hex(digest, n, out);
+	return 0;
+}
+
+/* link->sha256 and, with a key, ->hmac_sha256, over the text with both blank. */
+static int digest_link(const char *body, size_t len, struct chain_link *link, bool with_hmac,
+		       const struct chain_key *key)
+{
+	struct buf blank = { 0 };
+	int err;
+
+	memcpy(link->sha256, zeros, sizeof(zeros));
+	link->hmac_sha256[0] = '\0';
+	if (with_hmac)
+		memcpy(link->hmac_sha256, zeros, sizeof(zeros));
+	add_member(&blank, link);
+	link->hmac_sha256[0] = '\0';
+	err = buf_failed(&blank) ? -ENOMEM : digest_of(body, len, &blank, link->sha256);
+	if (!err && key && key->len)
+		err = hmac_of(key, body, len, &blank, link->hmac_sha256);
+	buf_free(&blank);
+	return err;
+}
+
 int chain_digest(const char *text, size_t len, const struct chain_key *key, char sha256[CHAIN_HEX],
 		 char hmac[CHAIN_HEX])
 {
 	struct chain_link link;
-	struct buf blank = { 0 };
 	int err;
 
 	hmac[0] = sha256[0] = '\0';
 	if (!chain_read(text, len, &link))
 		return -EINVAL;
-	memcpy(link.sha256, zeros, sizeof(zeros));
-	if (link.hmac_sha256[0])
-		memcpy(link.hmac_sha256, zeros, sizeof(zeros));
-	buf_add(&blank, text, (size_t)(find_member(text, len) - text));
-	add_member(&blank, &link);
-	err = buf_failed(&blank) ? -ENOMEM : chain_sha256(blank.data, blank.len, sha256);
-	if (!err && key && key->len)
-		err = chain_hmac(key, blank.data, blank.len, hmac);
-	buf_free(&blank);
-	return err;
+	err = digest_link(text, (size_t)(find_member(text, len) - text), &link,
+			  link.hmac_sha256[0] != '\0', key);
+	if (err)
+		return err;
+	memcpy(sha256, link.sha256, CHAIN_HEX);
+	memcpy(hmac, link.hmac_sha256, CHAIN_HEX);
+	return 0;
 }
 
-static bool ends_with(const struct buf *text, const char *end)
+int chain_member(const char *text, size_t len, struct chain_link *link, const struct chain_key *key,
+		 struct buf *member)
 {
-	const size_t n = strlen(end);
+	struct chain_link there;
+	int err;
 
-	return text->len > n && memcmp(text->data + text->len - n, end, n) == 0;
+	if (len <= CHAIN_END_LEN || memcmp(text + len - CHAIN_END_LEN, END, CHAIN_END_LEN) != 0 ||
+	    chain_read(text, len, &there))
+		return -EINVAL;
+	err = digest_link(text, len - CHAIN_END_LEN, link, key && key->len, key);
+	if (err)
+		return err;
+	add_member(member, link);
+	return buf_failed(member) ? -ENOMEM : 0;
 }
 
 int chain_seal(struct buf *text, struct chain_link *link, const struct chain_key *key)
 {
-	struct chain_link there;
-	size_t body;
+	struct buf member = { 0 };
 	int err;
 
-	if (!ends_with(text, END) || chain_read(text->data, text->len, &there))
+	if (!text->data)
 		return -EINVAL;
-	body = text->len - strlen(END);
-	if (!buf_reserve(text, MEMBER_MAX)) {
+	err = chain_member(text->data, text->len, link, key, &member);
+	if (!err && !buf_reserve(text, member.len)) {
 		text->failed = false;
-		return -ENOMEM;
+		err = -ENOMEM;
 	}
-	memcpy(link->sha256, zeros, sizeof(zeros));
-	link->hmac_sha256[0] = '\0';
-	if (key && key->len)
-		memcpy(link->hmac_sha256, zeros, sizeof(zeros));
-	text->len = body;
-	add_member(text, link);
-	err = chain_sha256(text->data, text->len, link->sha256);
-	if (!err && key && key->len)
-		err = chain_hmac(key, text->data, text->len, link->hmac_sha256);
-	text->len = body;
-	if (err)
-		buf_adds(text, END);
-	else
-		add_member(text, link);
+	if (!err) {
+		text->len -= CHAIN_END_LEN;
+		buf_add(text, member.data, member.len);
+	}
+	buf_free(&member);
 	return err;
 }
 

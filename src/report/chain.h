@@ -22,7 +22,7 @@
 #include "util/buf.h"
 
 #define CHAIN_HEX 65	 /* 64 digits and a NUL */
-#define CHAIN_ID_MAX 160 /* a report's id, with its NUL */
+#define CHAIN_ID_MAX 208 /* a report's id, with its NUL */
 #define CHAIN_KEY_MIN 16
 #define CHAIN_KEY_MAX 4096
 
@@ -47,6 +47,14 @@ struct chain_link {
  */
 int chain_seal(struct buf *text, struct chain_link *link, const struct chain_key *key);
 
+/*
+ * The same without touching the text: *member is what takes the place of its last CHAIN_END_LEN
+ * bytes. text must not have a member yet.
+ */
+#define CHAIN_END_LEN 3
+int chain_member(const char *text, size_t len, struct chain_link *link, const struct chain_key *key,
+		 struct buf *member);
+
 /* Takes it out again: the text is as it was before chain_seal(). False when there is none. */
 bool chain_unseal(struct buf *text);
 
@@ -57,9 +65,8 @@ bool chain_read(const char *text, size_t len, struct chain_link *out);
 int chain_digest(const char *text, size_t len, const struct chain_key *key, char sha256[CHAIN_HEX],
 		 char hmac[CHAIN_HEX]);
 
-/* Of bytes as they are. 0, -ENOMEM or -EIO. */
+/* Of bytes as they are. 0 or -EIO. */
 int chain_sha256(const void *data, size_t len, char out[CHAIN_HEX]);
-int chain_hmac(const struct chain_key *key, const void *data, size_t len, char out[CHAIN_HEX]);
 
 /* In a time that does not tell where they differ. */
 bool chain_same(const char a[CHAIN_HEX], const char b[CHAIN_HEX]);

@@ -30,7 +30,28 @@ void report_store_close(struct report_store *s);
  * Writes level/id.json. 0; -EEXIST when that name is taken by other content (the caller tries id-2, id-3, ...); the same
  * content again is 0; else -errno, with nothing left behind.
  */
-int report_store_write(struct report_store *s, const char *level, const char *id, const char *data, size_t len);
+int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
+		       size_t len);
+
+/*
+ * The same name with other content: the old one goes, and removed.jsonl says so (heads.h). Nothing
+ * is written when the content is the same. 0 or -errno.
+ */
+int report_store_replace(struct report_store *s, const char *level, const char *id,
+			 const char *data, size_t len, const char *why);
+
+/* For those who only read: nothing is made, swept or demanded of owner and mode. */
+int report_store_open_read(struct report_store **out, const char *dir, char *err, size_t err_size);
+
+/*
+ * From now on what is written gets its place in the chain of its level (heads.h); NULL: no more. A
+ * text that is there already is recognized whatever its place is.
+ */
+struct heads;
+void report_store_chain(struct report_store *s, struct heads *heads);
+
+/* Appends the text of a report, packed or not. 0; -ENOENT, -EFBIG, -EBADMSG (packing), -errno. */
+int report_read(struct report_store *s, const char *level, const char *id, struct buf *out);
 
 /* Temporary files that a killed run left are removed when a store is opened; how many. */
 size_t report_store_swept(const struct report_store *s);
@@ -40,16 +61,19 @@ size_t report_store_swept(const struct report_store *s);
  * fails is kept and tried again, said once a minute. The collector never waits for it.
  */
 struct report_writer;
+struct chain_key;
 struct report_writer_config {
 	const char *dir;
-	size_t max_queue;	/* reports that wait; beyond, the newest interim part is dropped and counted */
-	unsigned retry_ms;	/* between tries */
-	bool wait_for_room;	/* replay: the caller waits instead of dropping */
+	size_t max_queue; /* reports that wait; beyond, the newest interim part is dropped and counted */
+	unsigned retry_ms;	     /* between tries */
+	bool wait_for_room;	     /* replay: the caller waits instead of dropping */
+	const struct chain_key *key; /* of the signatures; NULL: none; it is copied */
 	/* Called in the report thread after each report that was written; both may be NULL. */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
 	void *ctx;
 };
-int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg, char *err, size_t err_size);
+int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg,
+			char *err, size_t err_size);
 /* Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). */
 int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);

@@ -4,7 +4,7 @@
  * when they were opened, names are single components made here, and no link is followed: who can
  * write elsewhere on the host cannot make a root process write there.
  */
-#include "report/report.h"
+#include "report/store_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,32 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "report/heads.h"
 #include "util/text.h"
 
-#define STORE_LEVELS 8 /* cells, blocks, daily, weekly, monthly and room for more */
-#define STORE_NAME_MAX 200
 #define STORE_TRIES 100
 #define TEMP_PREFIX ".tmp-"
-#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-struct level {
-	char name[16];
-	int fd;
-};
-
-struct report_store {
-	char *path;
-	char *shown;
-	pthread_mutex_t lock; /* for all below */
-	int dir;
-	struct level level[STORE_LEVELS];
-	size_t n_levels;
-	size_t swept;
-	unsigned serial;
-};
 
 /* What a report or a level may be called: also the names that are written into other reports. */
-static bool good_name(const char *name, size_t max)
+bool store_good_name(const char *name, size_t max)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -116,14 +98,15 @@ static int check_dir(int fd, const char *shown, char *text, size_t size)
 }
 
 /* A descriptor or -errno. */
-static int open_dir(int parent, const char *name, const char *shown, char *text, size_t size)
+static int open_dir(const struct report_store *s, int parent, const char *name, const char *shown,
+		    char *text, size_t size)
 {
 	int fd, err;
 
 	fd = openat(parent, name, DIR_FLAGS);
 	if (fd < 0)
 		return refuse_open(parent, name, shown, errno, text, size);
-	err = check_dir(fd, shown, text, size);
+	err = s->read_only ? 0 : check_dir(fd, shown, text, size);
 	if (err) {
 		close(fd);
 		return err;
@@ -133,13 +116,13 @@ static int open_dir(int parent, const char *name, const char *shown, char *text,
 
 static int open_root(const struct report_store *s, char *text, size_t size)
 {
-	int err = make_dirs(s->path);
+	int err = s->read_only ? 0 : make_dirs(s->path);
 
 	if (err) {
 		snprintf(text, size, "cannot make the directory %s: %s", s->shown, strerror(-err));
 		return err;
 	}
-	return open_dir(AT_FDCWD, s->path, s->shown, text, size);
+	return open_dir(s, AT_FDCWD, s->path, s->shown, text, size);
 }
 
 /*
@@ -197,21 +180,24 @@ static int open_level(struct report_store *s, const char *name, char *text, size
 	for (size_t i = 0; i < s->n_levels; i++)
 		if (!strcmp(s->level[i].name, name))
 			return s->level[i].fd;
-	if (s->n_levels == STORE_LEVELS || !good_name(name, sizeof(l->name) - 1)) {
+	if (s->n_levels == STORE_LEVELS || !store_good_name(name, sizeof(l->name) - 1)) {
 		snprintf(text, size, "no such level of reports");
 		return -EINVAL;
 	}
 	snprintf(shown, sizeof(shown), "%s/%s", s->shown, name);
-	if (!mkdirat(s->dir, name, 0700)) {
+	if (s->read_only) {
+		; /* it is there or it is not */
+	} else if (!mkdirat(s->dir, name, 0700)) {
 		fsync(s->dir);
 	} else if (errno != EEXIST) {
 		snprintf(text, size, "cannot make the directory %s: %s", shown, strerror(errno));
 		return -errno;
 	}
-	fd = open_dir(s->dir, name, shown, text, size);
+	fd = open_dir(s, s->dir, name, shown, text, size);
 	if (fd < 0)
 		return fd;
-	s->swept += sweep(fd);
+	if (!s->read_only)
+		s->swept += sweep(fd);
 	l = &s->level[s->n_levels++];
 	strcpy(l->name, name);
 	l->fd = fd;
@@ -265,7 +251,8 @@ static struct report_store *store_new(const char *dir)
 	return s;
 }
 
-int report_store_open(struct report_store **out, const char *dir, char *err, size_t err_size)
+static int open_store(struct report_store **out, const char *dir, bool read_only, char *err,
+		      size_t err_size)
 {
 	struct report_store *s;
 	int failure = 0;
@@ -280,17 +267,30 @@ int report_store_open(struct report_store **out, const char *dir, char *err, siz
 		snprintf(err, err_size, "no memory");
 		return -ENOMEM;
 	}
+	s->read_only = read_only;
 	s->dir = open_root(s, err, err_size);
 	if (s->dir < 0)
 		failure = s->dir;
-	else
+	else if (!read_only)
 		failure = open_level(s, "cells", err, err_size);
 	if (failure < 0) {
 		report_store_close(s);
 		return failure;
 	}
+	if (!read_only)
+		s->swept += sweep(s->dir);
 	*out = s;
 	return 0;
+}
+
+int report_store_open(struct report_store **out, const char *dir, char *err, size_t err_size)
+{
+	return open_store(out, dir, false, err, err_size);
+}
+
+int report_store_open_read(struct report_store **out, const char *dir, char *err, size_t err_size)
+{
+	return open_store(out, dir, true, err, err_size);
 }
 
 size_t report_store_swept(const struct report_store *s)
@@ -328,10 +328,10 @@ static int temp_open(struct report_store *s, int dir, char *name, size_t size)
 	return -EEXIST;
 }
 
-static int write_synced(int fd, const char *data, size_t len)
+static int write_all(int fd, struct wire_span piece)
 {
-	while (len) {
-		ssize_t n = write(fd, data, len);
+	while (piece.len) {
+		ssize_t n = write(fd, piece.data, piece.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -339,14 +339,14 @@ static int write_synced(int fd, const char *data, size_t len)
 			return -errno;
 		if (n == 0)
 			return -EIO;
-		data += n;
-		len -= (size_t)n;
+		piece.data += n;
+		piece.len -= (size_t)n;
 	}
-	return fsync(fd) ? -errno : 0;
+	return 0;
 }
 
 /* A directory that cannot be synced is one of a filesystem that needs none. */
-static int sync_dir(int dir)
+int store_sync(int dir)
 {
 	return fsync(dir) && errno != EINVAL && errno != ENOTSUP ? -errno : 0;
 }
@@ -367,31 +367,9 @@ static int rename_new(int dir, const char *temp, const char *name)
 	return 0;
 }
 
-/* 0: it has this content; -EEXIST: another, or it is no file. */
-static int compare(int dir, const char *name, const char *data, size_t len)
-{
-	char block[16384];
-	struct stat st;
-	int fd, err = -EEXIST;
-
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -EEXIST;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (size_t)st.st_size == len) {
-		ssize_t n;
-
-		while (len && (n = read(fd, block, sizeof(block))) > 0 && (size_t)n <= len &&
-		       !memcmp(block, data, (size_t)n)) {
-			data += n;
-			len -= (size_t)n;
-		}
-		err = len ? -EEXIST : 0;
-	}
-	close(fd);
-	return err;
-}
-
-static int write_at(struct report_store *s, int dir, const char *name, const char *data, size_t len)
+/* Makes the file of that name, in place of one that is there if `replace`. 0, -EEXIST, -errno. */
+int store_put(struct report_store *s, int dir, const char *name, const struct wire_span piece[2],
+	      bool replace)
 {
 	char temp[64];
 	int fd, err;
@@ -399,23 +377,23 @@ static int write_at(struct report_store *s, int dir, const char *name, const cha
 	fd = temp_open(s, dir, temp, sizeof(temp));
 	if (fd < 0)
 		return fd;
-	err = write_synced(fd, data, len);
+	err = write_all(fd, piece[0]);
 	if (!err)
+		err = write_all(fd, piece[1]);
+	if (!err && fsync(fd))
+		err = -errno;
+	if (!err && replace)
+		err = renameat(dir, temp, dir, name) ? -errno : 0;
+	else if (!err)
 		err = rename_new(dir, temp, name);
 	if (err)
 		unlinkat(dir, temp, 0);
 	if (close(fd) && !err && errno != EINTR)
 		err = -errno;
-	if (err == -EEXIST)
-		err = compare(dir, name, data, len);
-	return err ? err : sync_dir(dir);
+	return err ? err : store_sync(dir);
 }
 
-/*
- * A descriptor of the level's directory that is the caller's to close: another thread may open all
- * again.
- */
-static int level_fd(struct report_store *s, const char *level, bool again)
+int store_dir(struct report_store *s, const char *level, bool again)
 {
 	char why[512];
 	int fd;
@@ -425,7 +403,9 @@ static int level_fd(struct report_store *s, const char *level, bool again)
 		close_dirs(s);
 	if (s->dir < 0)
 		s->dir = open_root(s, why, sizeof(why));
-	fd = s->dir < 0 ? s->dir : open_level(s, level, why, sizeof(why));
+	fd = s->dir;
+	if (fd >= 0 && level)
+		fd = open_level(s, level, why, sizeof(why));
 	if (fd >= 0) {
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0)
@@ -435,25 +415,137 @@ static int level_fd(struct report_store *s, const char *level, bool again)
 	return fd;
 }
 
-int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
-		       size_t len)
+/* 0: a report with this text, whatever its place in the chain; -EEXIST: another, or no report. */
+static int compare(struct report_store *s, const char *level, const char *id,
+		   struct wire_span piece)
 {
-	char name[STORE_NAME_MAX + 8];
+	struct chain_link link = { .number = 0 };
+	struct buf there = { 0 };
+	int err = report_read(s, level, id, &there);
+
+	if (!err && chain_read(there.data, there.len, &link))
+		chain_unseal(&there);
+	if (err != -ENOMEM)
+		err = !err && there.len == piece.len && !memcmp(there.data, piece.data, piece.len)
+			      ? 0
+			      : -EEXIST;
+	/* Ours, whose last sync failed. */
+	if (!err && s->heads && link.number)
+		heads_confirm(s->heads, level, &link);
+	buf_free(&there);
+	return err;
+}
+
+static int sync_level(struct report_store *s, const char *level)
+{
+	int dir = store_dir(s, level, false), err;
+
+	if (dir < 0)
+		return dir;
+	err = store_sync(dir);
+	close(dir);
+	return err;
+}
+
+/* A directory that was removed under us is made again, by its path and with all the checks. */
+static int write_as(struct report_store *s, const char *level, const char *id,
+		    const struct wire_span piece[2], bool replace)
+{
+	char name[STORE_NAME_MAX + 8], packed[STORE_NAME_MAX + 16];
 	int err = -ENOENT;
 
-	if (!good_name(id, STORE_NAME_MAX))
-		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	/*
-	 * A directory that was removed under us is made again, by its path and with all the checks.
-	 */
+	snprintf(packed, sizeof(packed), "%s.gz", name);
 	for (int i = 0; i < 2 && (err == -ENOENT || err == -ESTALE); i++) {
-		int dir = level_fd(s, level, i > 0);
+		int dir = store_dir(s, level, i > 0);
 
 		if (dir < 0)
 			return dir;
-		err = write_at(s, dir, name, data, len);
+		if (!replace && !faccessat(dir, packed, F_OK, AT_SYMLINK_NOFOLLOW))
+			err = -EEXIST;
+		else
+			err = store_put(s, dir, name, piece, replace);
+		if (!err && replace)
+			unlinkat(dir, packed, 0);
 		close(dir);
 	}
 	return err;
+}
+
+/* Is that name taken, packed or not? */
+static bool taken(struct report_store *s, const char *level, const char *id)
+{
+	char name[STORE_NAME_MAX + 16];
+	int dir = store_dir(s, level, false);
+	bool found = false;
+
+	if (dir < 0)
+		return false;
+	for (int i = 0; i < 2 && !found; i++) {
+		snprintf(name, sizeof(name), "%s.json%s", id, i ? ".gz" : "");
+		found = !faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW);
+	}
+	close(dir);
+	return found;
+}
+
+void report_store_chain(struct report_store *s, struct heads *heads)
+{
+	s->heads = heads;
+}
+
+/* The report with its place in the chain, which is announced before and confirmed after. */
+static int write_chained(struct report_store *s, const char *level, const char *id,
+			 struct wire_span text, bool replace)
+{
+	struct wire_span piece[2] = { text, { "", 0 } };
+	struct buf member = { 0 };
+	int err = 0;
+
+	if (s->heads && heads_has(s->heads, level)) {
+		err = heads_begin(s->heads, level, id, text, &member);
+		if (!err) {
+			piece[0].len = text.len - CHAIN_END_LEN;
+			piece[1] = (struct wire_span){ member.data, member.len };
+		}
+	}
+	if (!err)
+		err = write_as(s, level, id, piece, replace);
+	if (!err && member.len)
+		heads_done(s->heads, level);
+	buf_free(&member);
+	return err;
+}
+
+int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
+		       size_t len)
+{
+	const struct wire_span text = { data, len };
+	int err = -EEXIST;
+
+	if (!store_good_name(id, STORE_NAME_MAX))
+		return -EINVAL;
+	if (!taken(s, level, id))
+		err = write_chained(s, level, id, text, false);
+	if (err == -EEXIST)
+		err = compare(s, level, id, text);
+	else
+		return err;
+	return err ? err : sync_level(s, level);
+}
+
+int report_store_replace(struct report_store *s, const char *level, const char *id,
+			 const char *data, size_t len, const char *why)
+{
+	const struct wire_span text = { data, len };
+	int err;
+
+	if (!store_good_name(id, STORE_NAME_MAX))
+		return -EINVAL;
+	if (!taken(s, level, id))
+		return report_store_write(s, level, id, data, len);
+	if (!compare(s, level, id, text))
+		return 0;
+	err = s->heads ? heads_replaced(s->heads, level, id, why) : 0;
+	return err ? err : write_chained(s, level, id, text, true);
 }

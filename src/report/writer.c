@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/heads.h"
 #include "util/log.h"
 #include "util/mono.h"
 #include "util/text.h"
@@ -30,6 +31,7 @@ struct report_writer {
 	char *dir;
 	char *shown;
 	struct report_store *store;
+	struct heads *heads; /* the thread's, once it runs */
 
 	pthread_t thread;
 	pthread_mutex_t lock; /* for all below */
@@ -200,10 +202,20 @@ static void say_dropped(struct report_writer *w)
 		 w->dropped, w->cfg.max_queue);
 }
 
+/* What the disk refuses now is in the next announcement. */
+static void settle(struct report_writer *w)
+{
+	int err = heads_settle(w->heads);
+
+	if (err)
+		log_warn("report", "cannot write %s/chain.json: %s", w->shown, strerror(-err));
+}
+
 static void write_head(struct report_writer *w)
 {
 	struct item *i = w->head;
 	char name[128] = "";
+	bool last;
 	int err;
 
 	pthread_mutex_unlock(&w->lock);
@@ -225,9 +237,12 @@ static void write_head(struct report_writer *w)
 		works_again(w);
 	}
 	pop(w);
+	last = !w->head;
 	pthread_mutex_unlock(&w->lock);
 	item_free(i);
 	forget_text(w);
+	if (last)
+		settle(w);
 	pthread_mutex_lock(&w->lock);
 }
 
@@ -338,6 +353,7 @@ static void writer_free(struct report_writer *w)
 	while (w->head)
 		item_free(pop(w));
 	forget_text(w);
+	heads_close(w->heads);
 	report_store_close(w->store);
 	pthread_cond_destroy(&w->room);
 	pthread_cond_destroy(&w->work);
@@ -384,7 +400,10 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 		return -ENOMEM;
 	}
 	failure = report_store_open(&w->store, cfg->dir, err, err_size);
+	if (!failure)
+		failure = heads_open(&w->heads, w->store, cfg->key, err, err_size);
 	if (!failure) {
+		report_store_chain(w->store, w->heads);
 		failure = mono_thread(&w->thread, run, w);
 		if (failure)
 			snprintf(err, err_size, "cannot start a thread: %s", strerror(-failure));
