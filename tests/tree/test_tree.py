@@ -7,9 +7,7 @@ busy hours) make it shorter. EDR_TREE_KEEP=DIR leaves the captures and the repor
 """
 import os
 import re
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,47 +16,10 @@ import unittest
 sys.dont_write_bytecode = True
 import reports  # noqa: E402
 import truth  # noqa: E402
+from program import KEEP_ALL, captures, generate, replay  # noqa: E402
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("EDR_BUILD_DIR", os.path.join(ROOT, "build"))
-BINARY = os.environ.get("EDR_BINARY", os.path.join(BUILD, "linux-edr-bpf"))
-GENERATOR = os.path.join(BUILD, "tree", "gen_capture")
 DAYS = int(os.environ.get("EDR_TREE_DAYS", "90"))
 JOBS = os.environ.get("EDR_TREE_JOBS", "4")
-KEEP_ALL = ["--set", "ADVANCED.include_raw_events=false"] + [
-    o for key in ("keep_cells_days", "keep_blocks_days", "keep_daily_days", "keep_weekly_days", "keep_monthly_days",
-                  "max_reports_mb") for o in ("--set", "REPORTS.%s=0" % key)]
-
-
-def generate(directory, *options):
-    os.makedirs(directory)
-    subprocess.run([GENERATOR, *options, directory], check=True)
-
-
-def captures(directory):
-    runs = [f for f in os.listdir(directory) if re.fullmatch(r"run-\d+\.cap", f)]
-    return [os.path.join(directory, f) for f in sorted(runs, key=lambda f: int(f[4:-4]))]
-
-
-class Run:
-    """A run of the program: status, output, and what it took."""
-
-    def __init__(self, *arguments, zone="UTC"):
-        began = time.monotonic()
-        with tempfile.TemporaryFile() as log:
-            child = subprocess.Popen([BINARY, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                     env=dict(os.environ, TZ=zone))
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = self.status = os.waitstatus_to_exitcode(status)
-            log.seek(0)
-            self.output = log.read().decode("utf-8", "replace")
-        self.seconds = time.monotonic() - began
-        self.cpu = usage.ru_utime + usage.ru_stime
-        self.peak_kb = usage.ru_maxrss
-
-
-def replay(capture, into, *options, zone="UTC"):
-    return Run("replay", capture, "-c", os.devnull, "-i", "15", "--reports-dir", into, *options, zone=zone)
 
 
 def written(run):
@@ -118,7 +79,7 @@ class Tree(unittest.TestCase):
         size = {level: sum(os.path.getsize(p) for p in reports.files(cls.dir, level)) for level in truth.LEVELS}
         print("%d days, %d events in %d captures: %.1f s, %.1f s of CPU, peak %.1f MB" % (
             DAYS, sum(e.events for e in cls.expected["daily"].values()), len(cls.runs),
-            sum(r.seconds for r in cls.runs), sum(r.cpu for r in cls.runs), max(r.peak_kb for r in cls.runs) / 1024))
+            sum(r.seconds for r in cls.runs), sum(r.cpu_seconds for r in cls.runs), max(r.peak_kb for r in cls.runs) / 1024))
         for level in truth.LEVELS:
             print("%-8s %5d reports, %9d bytes" % (level, len(cls.ids[level]), size[level]))
         sys.stdout.flush()
