@@ -2,11 +2,11 @@
 /*
  * A host's life as captures, with what the reports must say of it.
  *
- *	gen_capture [-d DAYS] [-s UNIX_SECONDS] [-r JOBS] [-i MINUTES] [-1] DIR
+ *	gen_capture [-d DAYS] [-s UNIX_SECONDS] [-r JOBS] [-i MINUTES] [-1] [-q] DIR
  *
  * Writes DIR/run-1.cap, ... (one a start of the agent) and DIR/cells.jsonl (model.h); with -1, all runs into one capture
  * DIR/all.cap, as if one recording had gone on. JOBS: processes a minute in the busy hours. The same arguments give the
- * same bytes.
+ * same bytes. DAYS: at least 23, for what happens below; with -q, nothing of it does.
  *
  * In these days: the clock is set forward by 37 minutes and back by 52, within a block; the host sleeps for 100 minutes;
  * the agent is stopped for more than two hours; killed, and back after 40 seconds in the same window; the host loses
@@ -42,7 +42,7 @@ struct gen {
 	struct capture cap;
 	struct model model;
 	const char *dir;
-	bool one;
+	bool one, quiet;
 	unsigned days, jobs;
 	edr_s64 start_ns; /* Unix */
 	edr_u64 random;
@@ -354,7 +354,7 @@ static void generate(struct gen *g)
 		{ POWER, 60 * d / DAY * DAY + 21 * HOUR + 41 * MINUTE + NS / 3,
 		  31 * HOUR + 8 * MINUTE + 700 * MS },
 	};
-	const size_t n = sizeof(script) / sizeof(script[0]);
+	const size_t n = g->quiet ? 0 : sizeof(script) / sizeof(script[0]);
 	const edr_s64 end_ns = midnight + g->days * DAY + 7 * HOUR + 23 * MINUTE + 45 * NS;
 	size_t i = 0;
 
@@ -373,7 +373,8 @@ static void generate(struct gen *g)
 
 static _Noreturn void usage(void)
 {
-	fputs("usage: gen_capture [-d DAYS] [-s UNIX_SECONDS] [-r JOBS] [-i MINUTES] [-1] DIR\n",
+	fputs("usage: gen_capture [-d DAYS] [-s UNIX_SECONDS] [-r JOBS] [-i MINUTES] [-1] [-q] "
+	      "DIR\n",
 	      stderr);
 	exit(2);
 }
@@ -386,7 +387,7 @@ int main(int argc, char **argv)
 
 	g.start_ns = 1791962625 * NS; /* Wednesday 2026-10-14 07:23:45 UTC */
 	g.model.interval_s = 900;
-	while ((opt = getopt(argc, argv, "d:s:r:i:1")) != -1) {
+	while ((opt = getopt(argc, argv, "d:s:r:i:1q")) != -1) {
 		switch (opt) {
 		case 'd':
 			g.days = (unsigned)atoi(optarg);
@@ -400,6 +401,9 @@ int main(int argc, char **argv)
 		case 'i':
 			g.model.interval_s = 60 * (unsigned)atoi(optarg);
 			break;
+		case 'q':
+			g.quiet = true;
+			break;
 		case '1':
 			g.one = true;
 			break;
@@ -407,7 +411,8 @@ int main(int argc, char **argv)
 			usage();
 		}
 	}
-	if (optind + 1 != argc || g.days < 1 || g.model.interval_s == 0 || g.jobs > 600)
+	if (optind + 1 != argc || g.days < (g.quiet ? 1 : 23) || g.model.interval_s == 0 ||
+	    g.jobs > 600)
 		usage();
 	names_init();
 	g.dir = argv[optind];

@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,66 +21,13 @@ import unittest
 
 sys.dont_write_bytecode = True
 import reports  # noqa: E402
+from capture import Capture  # noqa: E402
 from program import BINARY, BUILD, KEEP_ALL, Run, generate  # noqa: E402
 
 KILLS = int(os.environ.get("EDR_KILLS", "170"))
 LIVE_KILLS = int(os.environ.get("EDR_LIVE_KILLS", "30"))
 DEADLINE = time.monotonic() + float(os.environ.get("EDR_KILL_SECONDS", "210"))
-BLOCK = 1 << 20  # the program reads a capture by so much
-HEADER = 24
-CLOCK, HOST, UNKNOWN = 19, 18, 30
 CHECKPOINT_S = 1
-
-
-class Capture:
-    """A capture's records, to be handed out in parts that are captures themselves."""
-
-    def __init__(self, path):
-        with open(path, "rb") as file:
-            self.data = file.read()
-        self.at = HEADER
-        self.host = self.start = b""
-        while not self.start:
-            kind, record = self.next()
-            if kind == HOST:
-                self.host = record
-            elif kind == CLOCK:
-                self.start = record
-
-    def next(self):
-        kind, size = struct.unpack_from("=2xHI", self.data, self.at)
-        if kind == 0xFFFF:
-            return None, b""
-        size += -size % 8
-        record = self.data[self.at:self.at + size]
-        self.at += size
-        if kind == CLOCK:
-            self.start = record  # the offset goes on from here
-        return kind, record
-
-    def part(self, size):
-        """The next records, of about that many bytes, as a new run; stuffed so that the program need not wait for more."""
-        time_ns = struct.unpack_from("=Q", self.data, self.at + 8)[0] if self.at + 16 <= len(self.data) else 0
-        clock = bytearray(self.start)
-        struct.pack_into("=Q", clock, 8, time_ns)
-        struct.pack_into("=I", clock, 48, 0)  # why: start
-        out = [self.host, bytes(clock)]
-        left, events = size, 0
-        while left > 0:
-            kind, record = self.next()
-            if kind is None:
-                break
-            left -= len(record)
-            events += kind < 16
-            out.append(record)
-        body = b"".join(out)
-        # Records of a type that nobody knows are passed over.
-        room = -(len(body) + 49152) % BLOCK + 49152
-        while room > 0:
-            size = min(room, 32768) if room - 32768 >= 40 or room <= 32768 else room - 40
-            body += struct.pack("=BxHI", 1, UNKNOWN, size) + bytes(size - 8)
-            room -= size
-        return self.data[:HEADER] + body, events
 
 
 class Disk:

@@ -5,6 +5,7 @@
 EDR_BINARY and EDR_BUILD_DIR name the program and the build; EDR_TREE_DAYS (90) and EDR_TREE_JOBS (4, processes a minute in
 busy hours) make it shorter. EDR_TREE_KEEP=DIR leaves the captures and the reports there.
 """
+import hashlib
 import os
 import re
 import shutil
@@ -15,8 +16,10 @@ import unittest
 
 sys.dont_write_bytecode = True
 import reports  # noqa: E402
+import schema  # noqa: E402
 import truth  # noqa: E402
-from program import KEEP_ALL, captures, generate, replay  # noqa: E402
+from capture import Capture  # noqa: E402
+from program import KEEP_ALL, ROOT, Run, captures, generate, replay  # noqa: E402
 
 DAYS = int(os.environ.get("EDR_TREE_DAYS", "90"))
 JOBS = os.environ.get("EDR_TREE_JOBS", "4")
@@ -47,6 +50,7 @@ class Tree(unittest.TestCase):
         cls.sums = {level: {} for level in truth.LEVELS}
         cls.parents = {}
         cls.ids = {level: [] for level in truth.LEVELS}
+        cls.start_of = {level: {} for level in truth.LEVELS}
         cls.odd = []
         for level in truth.LEVELS:
             for path in reports.files(cls.dir, level):
@@ -54,6 +58,7 @@ class Tree(unittest.TestCase):
                 start = reports.when(report["window_start"])
                 cls.sums[level].setdefault(start, reports.Sums()).add(report)
                 cls.ids[level].append(report["report_id"])
+                cls.start_of[level][report["report_id"]] = start
                 if report["report_id"] + ".json" != os.path.basename(path) or report["level"] != level:
                     cls.odd.append(path)
                 if level != "cell":
@@ -125,6 +130,125 @@ class Tree(unittest.TestCase):
         twice = [s for s, got in self.sums[level].items() if got.reports != 1]
         self.assertEqual(twice, [], "more than one report of a window")
 
+    def below(self, level):
+        return truth.LEVELS[truth.LEVELS.index(level) - 1]
+
+    def test_children_and_missing_tile(self):
+        """Children and missing ones fill the window; children are all that there are; missing ones were truly not seen."""
+        wrong = []
+        for name, report in sorted(self.parents.items()):
+            level = report["level"]
+            begin, end = reports.when(report["window_start"]), reports.when(report["window_end"])
+            spans = {(reports.when(c["window_start"]), reports.when(c["window_end"]))
+                     for c in report["children"] + report["missing"]}
+            at = begin
+            for start, stop in sorted(spans):
+                if start != at:
+                    wrong.append("%s: %s, and then %s" % (name, at, start))
+                at = stop
+            missing = {reports.when(m["window_start"]) for m in report["missing"]}
+            seen = {s for s in self.expected[self.below(level)] if begin <= s < end}
+            if at != end or (begin, end) != truth.window(level, begin):
+                wrong.append("%s: its window" % name)
+            if missing & seen or {reports.when(c["window_start"]) for c in report["children"]} != seen:
+                wrong.append("%s: missing %s, seen %s" % (name, sorted(missing & seen), len(seen)))
+            if round(report["window"]["missing_seconds"]) != sum(round(m["seconds"]) for m in report["missing"]):
+                wrong.append("%s: missing_seconds" % name)
+            if report["total_events"] != sum(c["events"] for c in report["children"]):
+                wrong.append("%s: its events are not those of its children" % name)
+        self.assertTrue(self.parents)
+        self.assertFalse(wrong, "%d wrong:\n%s" % (len(wrong), "\n".join(wrong[:20])))
+
+    def test_children_have_one_parent(self):
+        children = {"block": "cells", "daily": "blocks", "weekly": "daily_reports", "monthly": "weekly_reports"}
+        for level, key in children.items():
+            self.need(level)
+            listed = [c for r in self.parents.values() if r["level"] == level for c in r[key]]
+            self.assertEqual(len(listed), len(set(listed)), level)
+            self.assertEqual(set(listed) - set(self.ids[self.below(level)]), set(), level)
+
+    def test_trends_of_weeks(self):
+        self.need("weekly")
+        for report in self.parents.values():
+            if report["level"] != "weekly":
+                continue
+            begin = reports.when(report["window_start"])
+            days = [self.expected["daily"].get(begin + d * truth.DAY) for d in range(7)]
+            for command, counts in report["command_trends"].items():
+                want = [d.commands[command] if d else 0 for d in days]
+                if report["other"]["commands"]["runs"]:
+                    self.assertTrue(all(a <= b for a, b in zip(counts, want)), (command, counts, want))
+                else:
+                    self.assertEqual(counts, want, command)
+
+    def test_parents_come_when_their_windows_end(self):
+        """In the order of the log: behind the last of its children, before anything of a later window."""
+        starts = {i: s for level in truth.LEVELS for i, s in self.start_of[level].items()}
+        newest = 0
+        seen = {level: 0 for level in truth.LEVELS}
+        for run in self.runs:
+            for level, name in written(run):
+                if level == "cell":
+                    newest = max(newest, starts[name])
+                else:
+                    end = truth.window(level, starts[name])[1]
+                    seen[level] += 1
+                    # A cell of the next window may be there when the host slept or was off meanwhile.
+                    late = [s for s in self.expected["cell"] if end <= s <= newest]
+                    self.assertLessEqual(len(late), 1, "%s came after %d cells of later windows" % (name, len(late)))
+        for level in truth.LEVELS[1:]:
+            self.assertEqual(seen[level], len(self.ids[level]), "%s: in the log, and there" % level)
+
+    def test_fault_06_parents_are_of_their_own_children(self):
+        """The original's 16th cell made a block of 15 old cells and one new; its day came after 5 hours, with 960 events
+        where 210 were; its week and month never came."""
+        self.need("monthly")
+        first = min(self.sums["daily"])
+        self.assertEqual(first % truth.DAY, 0)
+        self.assertEqual(sum(s.events for s in self.sums["block"].values()),
+                         sum(e.events for e in self.ended("block").values()))
+        self.assertEqual(self.sums["daily"][first].events, self.expected["daily"][first].events)
+
+    def test_fault_14_files(self):
+        """Whole, private, names that any file system takes; and the order is not by the files' times (see scramble)."""
+        for folder, _, names in os.walk(self.dir):
+            for name in names:
+                path = os.path.join(folder, name)
+                self.assertRegex(name, r"\A[A-Za-z0-9_-][A-Za-z0-9._-]*\Z", path)
+                self.assertEqual(os.stat(path).st_mode & 0o777, 0o600, path)
+                self.assertFalse(name.startswith(".") or "tmp" in name, path)
+
+    def test_verify(self):
+        run = Run("report", "verify", "-c", os.devnull, "--reports-dir", self.dir)
+        print("verify: %.1f s, peak %.1f MB" % (run.seconds, run.peak_kb / 1024))
+        self.assertEqual(run.status, 0, run.output[-3000:])
+
+    def test_schema(self):
+        schemas = schema.Schemas(os.path.join(ROOT, "docs", "schema"))
+        if not schemas.documents:
+            self.skipTest("docs/schema is not there yet")
+        wrong = []
+        for level in truth.LEVELS:
+            for number, path in enumerate(reports.files(self.dir, level)):
+                report = reports.load(path)
+                name = level + ".schema.json"
+                wrong += ["%s: %s %s" % (report["report_id"], *e) for e in schemas.errors(name, report)[:3]]
+                if number == 0:
+                    self.second_opinion(schemas, name, report)
+        self.assertFalse(wrong, "\n".join(wrong[:20]))
+
+    def second_opinion(self, schemas, name, report):
+        try:
+            import jsonschema
+        except ImportError:
+            return
+        document = schemas.documents[name]
+        resolver = jsonschema.RefResolver("", document, store={
+            **{n: d for n, d in schemas.documents.items()},
+            **{d["$id"]: d for d in schemas.documents.values() if "$id" in d}})
+        validator = jsonschema.validators.validator_for(document)(document, resolver=resolver)
+        self.assertEqual([e.message for e in validator.iter_errors(report)], [], name)
+
     def test_blocks(self):
         self.parents_are_right("block")
 
@@ -136,6 +260,66 @@ class Tree(unittest.TestCase):
 
     def test_months(self):
         self.parents_are_right("monthly")
+
+
+class Small(unittest.TestCase):
+    """Trees of a few days."""
+
+    def setUp(self):
+        self.work = tempfile.mkdtemp(prefix="edr-tree.")
+        self.addCleanup(shutil.rmtree, self.work)
+        self.dir = os.path.join(self.work, "reports")
+
+    def capture(self, start, days):
+        path = os.path.join(self.work, "captures")
+        generate(path, "-1", "-q", "-d", str(days), "-r", "3", "-s", str(start))
+        return os.path.join(path, "all.cap")
+
+    def digests(self, directory):
+        out = {}
+        for folder, _, names in os.walk(directory):
+            for name in names:
+                with open(os.path.join(folder, name), "rb") as file:
+                    out[os.path.relpath(os.path.join(folder, name), directory)] = hashlib.sha256(file.read()).hexdigest()
+        return out
+
+    def there(self, level):
+        return [os.path.basename(p)[:-len(".json")] for p in reports.files(self.dir, level)]
+
+    def part(self, capture, unix):
+        path = os.path.join(self.work, "part.cap")
+        with open(path, "wb") as file:
+            file.write(capture.part_until(unix))
+        run = replay(path, self.dir, *KEEP_ALL)
+        self.assertEqual(run.status, 0, run.output[-2000:])
+
+    def test_first_day_week_and_month(self):
+        """None of them before its window ends, each with the first record behind that. The month of October 2026 is made of
+        the weeks whose Thursday lies in it: it ends with November 1st."""
+        capture = Capture(self.capture(1793448000, 2))  # Saturday 2026-10-31 12:00:00
+        november2 = 1793577600
+        self.part(capture, november2 - 86400 - 60)
+        self.assertEqual([self.there(lv) for lv in truth.LEVELS[2:]], [[], [], []])
+        self.part(capture, november2 - 60)
+        self.assertEqual([self.there(lv) for lv in truth.LEVELS[2:]], [["daily-20261031"], [], []])
+        self.part(capture, november2 + 60)
+        both = ["daily-20261031", "daily-20261101"]
+        self.assertEqual([self.there(lv) for lv in truth.LEVELS[2:]], [both, ["weekly-2026W44"], ["monthly-202610"]])
+        before = self.digests(os.path.join(self.dir, "weekly")) | self.digests(os.path.join(self.dir, "monthly"))
+        self.part(capture, november2 + 7200)
+        after = self.digests(os.path.join(self.dir, "weekly")) | self.digests(os.path.join(self.dir, "monthly"))
+        self.assertEqual(before, after)
+
+    def test_same_bytes_in_every_time_zone(self):
+        capture = self.capture(1791962625, 2)
+        seen = []
+        for number, zone in enumerate(("UTC", "America/New_York", "Asia/Kathmandu")):
+            directory = os.path.join(self.work, str(number))
+            self.assertEqual(replay(capture, directory, zone=zone).status, 0)
+            seen.append(self.digests(directory))
+        self.assertTrue(seen[0])
+        self.assertEqual(seen[0], seen[1])
+        self.assertEqual(seen[0], seen[2])
 
 
 if __name__ == "__main__":
