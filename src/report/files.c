@@ -106,6 +106,23 @@ void report_files_free(struct report_files *f)
 	memset(f, 0, sizeof(*f));
 }
 
+const char **report_children(const struct report_files *children, enum report_level parent,
+			     struct report_window w, size_t *n)
+{
+	const char **ids = calloc(children->n + 1, sizeof(*ids));
+	edr_s64 start_ns;
+
+	*n = 0;
+	for (size_t i = 0; ids && i < children->n; i++) {
+		const char *id = children->file[i].id;
+
+		if (report_level_of_id(id, &start_ns) + 1 == parent && start_ns >= w.start_ns &&
+		    start_ns < w.end_ns)
+			ids[(*n)++] = id;
+	}
+	return ids;
+}
+
 /* ---- reading ---- */
 
 static int read_fd(int fd, struct buf *out)

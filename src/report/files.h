@@ -27,8 +27,12 @@ struct report_files {
 int report_files_list(struct report_store *s, const char *level, struct report_files *out);
 void report_files_free(struct report_files *f);
 
-/* The unix time that the id says the window begins at; false when it says none. */
-bool report_id_time(const char *id, edr_s64 *unix_ns);
+/*
+ * Those of the level below whose windows lie in w: what a parent is made of. The array is the
+ * caller's, the ids are of children. NULL without memory.
+ */
+const char **report_children(const struct report_files *children, enum report_level parent,
+			     struct report_window w, size_t *n);
 
 /* A file of the directory itself, or of a level's: as it is. 0, -ENOENT, -ELOOP, ... */
 int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out);

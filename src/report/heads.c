@@ -102,6 +102,26 @@ const struct removed *heads_find_removed(const struct heads_file *f, enum report
 	return NULL;
 }
 
+bool heads_children_removed(const struct heads_file *f, enum report_level parent,
+			    struct report_window w)
+{
+	edr_s64 first, last;
+
+	for (size_t i = 0; i < f->n_removed; i++) {
+		const struct removed *r = &f->removed[i];
+
+		if (r->level + 1 != parent || strcmp(r->why, "rebuilt") == 0)
+			continue;
+		/* An interim part has a cell's id and more behind it: the time is read all the same. */
+		first = last = 0;
+		report_level_of_id(r->first_id, &first);
+		report_level_of_id(r->last_id, &last);
+		if (first < w.end_ns && last >= w.start_ns)
+			return true;
+	}
+	return false;
+}
+
 /* ---- writing ---- */
 
 static int write_heads(struct heads *h, const char *removed_next)

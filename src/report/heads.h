@@ -57,6 +57,10 @@ void heads_file_free(struct heads_file *f);
 const struct removed *heads_find_removed(const struct heads_file *f, enum report_level level,
 					 unsigned long long number);
 
+/* Were children of the parent's window removed by retention? Then nobody can make it again. */
+bool heads_children_removed(const struct heads_file *f, enum report_level parent,
+			    struct report_window w);
+
 struct heads;
 
 /*
