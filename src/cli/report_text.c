@@ -148,12 +148,11 @@ static int print_lines(FILE *out, struct buf *line, const struct cell_view *v)
 static void print_exes(FILE *out, struct buf *line, const struct cell_view *v)
 {
 	if (v->n_exes)
-		fputs("\nExecutables          runs     failed   connects\n", out);
+		fputs("\n     runs     failed   connects  executable\n", out);
 	for (size_t i = 0; i < v->n_exes && i < ROWS; i++) {
 		const struct cell_exe_counts *c = &v->exes[i].counts;
 
-		buf_addf(line, "%16s%9llu %10llu %10llu  ", "", c->runs, c->failed_runs,
-			 c->connects);
+		buf_addf(line, "%9llu %10llu %10llu  ", c->runs, c->failed_runs, c->connects);
 		add_span(line, v->exes[i].name);
 		print_line(out, line);
 	}
