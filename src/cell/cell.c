@@ -232,3 +232,8 @@ edr_s64 cells_wall_offset(const struct cells *c)
 {
 	return c->offset_ns;
 }
+
+edr_s64 cells_now(const struct cells *c)
+{
+	return c->have_clock ? windows_unix(c, (edr_u64)c->now_boot_ns) : 0;
+}

@@ -85,6 +85,9 @@ void cells_reconfigure(struct cells *c, const struct cell_config *cfg);
 /* Unix ns minus boot ns, from the last clock record. */
 edr_s64 cells_wall_offset(const struct cells *c);
 
+/* Unix ns of the newest record; 0 before the first clock record. */
+edr_s64 cells_now(const struct cells *c);
+
 void cell_free(struct cell *cell); /* safe on NULL */
 void cell_events_free(struct cell_events *part);
 

@@ -195,6 +195,8 @@ void engine_record(void *ctx, const struct edr_hdr *rec)
 	if (!e->keep_events)
 		json = (struct wire_span){ 0 };
 	cells_fold(e->cells, rec, who, e->table, json);
+	if (rec->type == EDR_CLOCK)
+		report_writer_time(e->writer, cells_now(e->cells));
 }
 
 void engine_flush(struct engine *e)

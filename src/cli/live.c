@@ -82,7 +82,8 @@ static void on_written(void *ctx, const char *path, const struct cell *cell)
 	(void)ctx;
 	text_term(&shown, path, strlen(path));
 	if (!cell) {
-		log_info("report", "interim %s", shown.data ? shown.data : "");
+		log_info("report", "%s%s", strstr(path, "/cells/") ? "interim " : "",
+			 shown.data ? shown.data : "");
 		buf_free(&shown);
 		return;
 	}

@@ -261,7 +261,7 @@ int report_parent_make(report_read_fn read, void *ctx, enum report_level level,
 	char name[REPORT_ID_MAX];
 	int err;
 
-	if (level <= LEVEL_CELL || level >= N_LEVELS || w.start_ns < 0 || w.start_ns >= w.end_ns)
+	if (level <= LEVEL_CELL || level >= N_LEVELS || w.start_ns >= w.end_ns)
 		return -EINVAL;
 	order = sorted(ids, n);
 	report_level_id(level, w, name);

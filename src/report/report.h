@@ -62,12 +62,16 @@ size_t report_store_swept(const struct report_store *s);
  */
 struct report_writer;
 struct chain_key;
+struct retain_config;
 struct report_writer_config {
 	const char *dir;
 	size_t max_queue; /* reports that wait; beyond, the newest interim part is dropped and counted */
-	unsigned retry_ms;	     /* between tries */
-	bool wait_for_room;	     /* replay: the caller waits instead of dropping */
-	const struct chain_key *key; /* of the signatures; NULL: none; it is copied */
+	unsigned retry_ms;		    /* between tries */
+	bool wait_for_room;		    /* replay: the caller waits instead of dropping */
+	const struct chain_key *key;	    /* of the signatures; NULL: none; it is copied */
+	const struct retain_config *retain; /* NULL: all is kept; it is copied */
+	unsigned
+		checkpoint_s; /* 0: neither are checkpoints written nor those of a killed run read */
 	/* Called in the report thread after each report that was written; both may be NULL. */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
 	void *ctx;
@@ -77,6 +81,13 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 /* Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). */
 int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);
+/* What was folded since the last one (checkpoint.h). It is dropped when much else is waiting. */
+int report_writer_checkpoint(struct report_writer *w, struct cell *delta);
+/*
+ * It is that time (Unix): parents whose window is over are written behind what was queued before.
+ * For each clock record; cheap.
+ */
+void report_writer_time(struct report_writer *w, edr_s64 now_ns);
 /* Waits until all is written or timeout_ms has passed; gives the number of reports that could not be written. Frees w. */
 size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms);
 

@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cell/view.h"
+#include "report/checkpoint.h"
 #include "report/heads.h"
+#include "report/level.h"
+#include "report/retain.h"
+#include "report/tree.h"
 #include "util/log.h"
 #include "util/mono.h"
 #include "util/text.h"
@@ -22,8 +27,10 @@
 
 struct item {
 	struct item *next;
-	struct cell *cell; /* or */
-	struct cell_events *part;
+	struct cell *cell;	  /* or */
+	struct cell_events *part; /* or neither: only the time */
+	edr_s64 now_ns;		  /* of a cell and of the time */
+	bool written;		  /* but the parents that it closes may not be */
 };
 
 struct report_writer {
@@ -32,6 +39,7 @@ struct report_writer {
 	char *shown;
 	struct report_store *store;
 	struct heads *heads; /* the thread's, once it runs */
+	struct report_tree *tree;
 
 	pthread_t thread;
 	pthread_mutex_t lock; /* for all below */
@@ -45,6 +53,7 @@ struct report_writer {
 	bool done; /* the thread touches nothing any more */
 	unsigned long long deadline_ms;
 	unsigned long long retry_at_ms;
+	edr_s64 told_ns; /* the time that was last queued */
 
 	/* The thread's own. */
 	struct buf id, json; /* of head; id is empty while there is no text yet */
@@ -146,6 +155,39 @@ static void written(struct report_writer *w, const struct item *i, const char *n
 	buf_free(&path);
 }
 
+/* From the tree. */
+static void parent_written(void *ctx, enum report_level level, const char *id)
+{
+	struct report_writer *w = ctx;
+	struct buf path = { 0 };
+
+	buf_addf(&path, "%s/%s/%s.json", w->dir, report_levels[level].dir, id);
+	if (w->cfg.on_written && !buf_failed(&path))
+		w->cfg.on_written(w->cfg.ctx, path.data, NULL);
+	buf_free(&path);
+}
+
+/* The report, and the parents of all windows that are over by then. */
+static int write_all(struct report_writer *w, struct item *i, char *name, size_t size)
+{
+	int err = 0;
+
+	if ((i->cell || i->part) && !i->written)
+		err = write_item(w, i, name, size);
+	if (err)
+		return err;
+	if ((i->cell || i->part) && !i->written) {
+		i->written = true;
+		written(w, i, name);
+		if (i->cell)
+			report_tree_wrote(w->tree, cell_totals(i->cell)->window_start_ns);
+	}
+	if (i->part)
+		return 0;
+	snprintf(name, size, "its parents");
+	return report_tree_advance(w->tree, i->now_ns);
+}
+
 static void forget_text(struct report_writer *w)
 {
 	buf_free(&w->id);
@@ -219,9 +261,7 @@ static void write_head(struct report_writer *w)
 	int err;
 
 	pthread_mutex_unlock(&w->lock);
-	err = write_item(w, i, name, sizeof(name));
-	if (!err)
-		written(w, i, name);
+	err = write_all(w, i, name, sizeof(name));
 	pthread_mutex_lock(&w->lock);
 	say_dropped(w);
 	if (err && err != -EEXIST) {
@@ -331,6 +371,8 @@ static int queue(struct report_writer *w, struct cell *cell, struct cell_events 
 	}
 	i->cell = cell;
 	i->part = part;
+	if (cell)
+		i->now_ns = cell_totals(cell)->watched_to_ns;
 	append(w, i);
 	w->dropped += dropped != NULL;
 	pthread_mutex_unlock(&w->lock);
@@ -348,11 +390,36 @@ int report_writer_interim(struct report_writer *w, struct cell_events *part)
 	return queue(w, NULL, part);
 }
 
+/* When there is no room, the next cell closes what is over as well. */
+void report_writer_time(struct report_writer *w, edr_s64 now_ns)
+{
+	const edr_s64 block_ns = report_level_window(LEVEL_BLOCK, now_ns, 0).start_ns;
+	struct item *i;
+
+	if (block_ns == w->told_ns)
+		return;
+	i = calloc(1, sizeof(*i));
+	if (!i)
+		return;
+	i->now_ns = now_ns;
+	pthread_mutex_lock(&w->lock);
+	while (w->cfg.wait_for_room && w->queued >= w->cfg.max_queue && !w->failed)
+		pthread_cond_wait(&w->room, &w->lock);
+	if (w->queued < w->cfg.max_queue) {
+		w->told_ns = block_ns;
+		append(w, i);
+		i = NULL;
+	}
+	pthread_mutex_unlock(&w->lock);
+	free(i);
+}
+
 static void writer_free(struct report_writer *w)
 {
 	while (w->head)
 		item_free(pop(w));
 	forget_text(w);
+	report_tree_free(w->tree);
 	heads_close(w->heads);
 	report_store_close(w->store);
 	pthread_cond_destroy(&w->room);
@@ -370,6 +437,7 @@ static struct report_writer *writer_new(const struct report_writer_config *cfg)
 
 	if (!w)
 		return NULL;
+	w->told_ns = -1;
 	if (pthread_mutex_init(&w->lock, NULL) || mono_cond_init(&w->work) ||
 	    mono_cond_init(&w->room)) {
 		free(w);
@@ -404,6 +472,12 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 		failure = heads_open(&w->heads, w->store, cfg->key, err, err_size);
 	if (!failure) {
 		report_store_chain(w->store, w->heads);
+		w->tree = report_tree_new(w->store, w->heads, parent_written, w);
+		failure = w->tree ? 0 : -ENOMEM;
+		if (failure)
+			snprintf(err, err_size, "no memory");
+	}
+	if (!failure) {
 		failure = mono_thread(&w->thread, run, w);
 		if (failure)
 			snprintf(err, err_size, "cannot start a thread: %s", strerror(-failure));
