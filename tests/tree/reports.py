@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reports as they lie in a directory, and a comparison with truth.Expected that names each difference."""
 import datetime
+import gzip
 import json
 import os
 from collections import Counter
@@ -18,11 +19,16 @@ def files(directory, level):
     if not os.path.isdir(folder):
         return []
     return sorted(os.path.join(folder, name) for name in os.listdir(folder)
-                  if name.endswith(".json") and ".part" not in name)
+                  if name.endswith((".json", ".json.gz")) and ".part" not in name)
+
+
+def name_of(path):
+    """The id that the file's name tells."""
+    return os.path.basename(path).split(".json", 1)[0]
 
 
 def load(path):
-    with open(path, encoding="utf-8") as file:
+    with (gzip.open(path, "rt", encoding="utf-8") if path.endswith(".gz") else open(path, encoding="utf-8")) as file:
         return json.load(file)
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Ninety days of a host's life, replayed: every report of every level says what the generator did.
 
-EDR_BINARY and EDR_BUILD_DIR name the program and the build; EDR_TREE_DAYS (90) and EDR_TREE_JOBS (4, processes a minute in
+EDR_BINARY and EDR_BUILD_DIR name the program and the build; EDR_TREE_DAYS (90) and EDR_TREE_JOBS (2, processes a minute in
 busy hours) make it shorter. EDR_TREE_KEEP=DIR leaves the captures and the reports there.
 """
 import hashlib
@@ -22,13 +22,13 @@ from capture import Capture  # noqa: E402
 from program import KEEP_ALL, ROOT, Run, captures, generate, replay  # noqa: E402
 
 DAYS = int(os.environ.get("EDR_TREE_DAYS", "90"))
-JOBS = os.environ.get("EDR_TREE_JOBS", "4")
+JOBS = os.environ.get("EDR_TREE_JOBS", "2")
 
 
 def written(run):
     """(level, id) in the order in which the log tells them."""
     names = {d: level for level, d in truth.DIRS.items()}
-    return [(names[d], i) for d, i in re.findall(r"(cells|blocks|daily|weekly|monthly)/([^/\s]+)\.json$", run.output, re.M)]
+    return [(names[d], i) for d, i in re.findall(r"(cells|blocks|daily|weekly|monthly)/([^/\s]+)\.json(?:\.gz)?$", run.output, re.M)]
 
 
 class Tree(unittest.TestCase):
@@ -61,7 +61,7 @@ class Tree(unittest.TestCase):
                 cls.sums[level].setdefault(start, reports.Sums()).add(report)
                 cls.ids[level].append(report["report_id"])
                 cls.start_of[level][report["report_id"]] = start
-                if report["report_id"] + ".json" != os.path.basename(path) or report["level"] != level:
+                if report["report_id"] != reports.name_of(path) or report["level"] != level:
                     cls.odd.append(path)
                 if level != "cell":
                     cls.parents[report["report_id"]] = report
@@ -294,7 +294,7 @@ class Small(unittest.TestCase):
         return out
 
     def there(self, level):
-        return [os.path.basename(p)[:-len(".json")] for p in reports.files(self.dir, level)]
+        return [reports.name_of(p) for p in reports.files(self.dir, level)]
 
     def part(self, capture, unix):
         path = os.path.join(self.work, "part.cap")
