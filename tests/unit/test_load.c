@@ -85,7 +85,7 @@ START_TEST(test_truncated)
 	struct buf id = { 0 }, text = { 0 };
 	size_t good = 0;
 
-	made_cell_report(&r, START, 60, 12, &finding, &id, &text);
+	made_cell_report(&r, START, 25, 6, &finding, &id, &text);
 	/* Without its last newline it is whole. */
 	for (size_t len = 0; len + 1 < text.len; len++)
 		give(&r, &good, text.data, len);
@@ -104,11 +104,11 @@ START_TEST(test_changed)
 	struct buf id = { 0 }, text = { 0 };
 	size_t good = 0;
 
-	made_cell_report(&r, START, 40, 8, &finding, &id, &text);
+	made_cell_report(&r, START, 25, 5, &finding, &id, &text);
 	for (size_t i = 0; i < text.len; i++) {
 		const char was = text.data[i];
 
-		for (size_t c = 0; c < sizeof(with); c += 1 + i % 3) {
+		for (size_t c = i % 3; c < sizeof(with); c += 3 + i % 3) {
 			text.data[i] = with[c];
 			give(&r, &good, text.data, text.len);
 		}
