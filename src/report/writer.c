@@ -31,6 +31,7 @@ struct item {
 	struct cell_events *part; /* or neither: only the time */
 	edr_s64 now_ns;		  /* of a cell and of the time */
 	bool written;		  /* but the parents that it closes may not be */
+	bool checkpoint;	  /* the cell is one */
 };
 
 struct report_writer {
@@ -60,6 +61,11 @@ struct report_writer {
 	unsigned long long failing_since_ms;
 	unsigned long long said_at_ms; /* 0: nothing was said since it last worked */
 	unsigned long long dropped_said, dropped_said_at_ms;
+	struct retain_config retain;
+	bool retains;
+	edr_s64 retained_ns; /* end of the block for which it was done */
+	unsigned serial;     /* of checkpoints */
+	bool checkpoint_failed;
 };
 
 static void item_free(struct item *i)
@@ -167,11 +173,48 @@ static void parent_written(void *ctx, enum report_level level, const char *id)
 	buf_free(&path);
 }
 
+/* What is too old, or too much, goes once a block; the time is that of the records. */
+static void retain(struct report_writer *w, edr_s64 now_ns)
+{
+	const edr_s64 block_ns = report_level_window(LEVEL_BLOCK, now_ns, 0).end_ns;
+	struct retain_totals done;
+	int err;
+
+	if (!w->retains || block_ns == w->retained_ns)
+		return;
+	w->retained_ns = block_ns;
+	err = report_retain(w->store, w->heads, &w->retain, now_ns, &done);
+	if (err)
+		log_warn("report", "old reports in %s cannot be removed or packed: %s", w->shown,
+			 strerror(-err));
+	if (done.removed)
+		log_info("report", "%zu old reports are removed, %llu bytes", done.removed,
+			 done.freed);
+	if (done.packed)
+		log_debug("report", "%zu cells are packed, %lld bytes less", done.packed,
+			  done.saved_bytes);
+}
+
+/* Not tried again: the next one comes soon, and a full disk is for the reports. */
+static void write_checkpoint(struct report_writer *w, const struct cell *delta)
+{
+	int err = checkpoint_write(w->store, &w->serial, delta);
+
+	if (err && !w->checkpoint_failed)
+		log_warn("report", "cannot write a checkpoint in %s: %s; a crash costs more now",
+			 w->shown, strerror(-err));
+	w->checkpoint_failed = err != 0;
+}
+
 /* The report, and the parents of all windows that are over by then. */
 static int write_all(struct report_writer *w, struct item *i, char *name, size_t size)
 {
 	int err = 0;
 
+	if (i->checkpoint) {
+		write_checkpoint(w, i->cell);
+		return 0;
+	}
 	if ((i->cell || i->part) && !i->written)
 		err = write_item(w, i, name, size);
 	if (err)
@@ -181,11 +224,17 @@ static int write_all(struct report_writer *w, struct item *i, char *name, size_t
 		written(w, i, name);
 		if (i->cell)
 			report_tree_wrote(w->tree, cell_totals(i->cell)->window_start_ns);
+		/* The window's cell is safe. */
+		if (i->cell && w->cfg.checkpoint_s)
+			checkpoint_clear(w->store, cell_totals(i->cell)->window_end_ns);
 	}
 	if (i->part)
 		return 0;
 	snprintf(name, size, "its parents");
-	return report_tree_advance(w->tree, i->now_ns);
+	err = report_tree_advance(w->tree, i->now_ns);
+	if (!err)
+		retain(w, i->now_ns);
+	return err;
 }
 
 static void forget_text(struct report_writer *w)
@@ -273,7 +322,7 @@ static void write_head(struct report_writer *w)
 		log_error("report",
 			  "there are %d reports of the name %s already; this one is dropped",
 			  WRITER_MAX_COPIES, w->id.data);
-	} else if (w->failed) {
+	} else if (w->failed && !i->checkpoint) {
 		works_again(w);
 	}
 	pop(w);
@@ -380,6 +429,27 @@ static int queue(struct report_writer *w, struct cell *cell, struct cell_events 
 	return 0;
 }
 
+/* Never in the way of a report. */
+int report_writer_checkpoint(struct report_writer *w, struct cell *delta)
+{
+	struct item *i = calloc(1, sizeof(*i));
+
+	pthread_mutex_lock(&w->lock);
+	if (i && w->queued <= w->cfg.max_queue / 2) {
+		i->cell = delta;
+		i->checkpoint = true;
+		append(w, i);
+		i = NULL;
+		delta = NULL;
+	}
+	pthread_mutex_unlock(&w->lock);
+	free(i);
+	if (!delta)
+		return 0;
+	cell_free(delta);
+	return -ENOBUFS;
+}
+
 int report_writer_cell(struct report_writer *w, struct cell *closed)
 {
 	return queue(w, closed, NULL);
@@ -447,6 +517,11 @@ static struct report_writer *writer_new(const struct report_writer_config *cfg)
 	w->shown = buf_steal(&shown);
 	w->dir = strdup(cfg->dir);
 	w->cfg = *cfg;
+	w->retains = cfg->retain != NULL;
+	if (cfg->retain)
+		w->retain = *cfg->retain;
+	w->cfg.retain = NULL;
+	w->cfg.key = NULL;
 	if (!w->cfg.max_queue)
 		w->cfg.max_queue = 1;
 	if (!w->shown || !w->dir) {
@@ -454,6 +529,20 @@ static struct report_writer *writer_new(const struct report_writer_config *cfg)
 		return NULL;
 	}
 	return w;
+}
+
+/* What cannot be written now is left for the next start: it must not keep the agent from watching. */
+static void recover(struct report_writer *w)
+{
+	int n = w->cfg.checkpoint_s ? checkpoint_recover(w->store, w->cfg.checkpoint_s) : 0;
+
+	if (n < 0)
+		log_error("report",
+			  "the checkpoints of a run that was killed cannot be read or written "
+			  "out: %s",
+			  strerror(-n));
+	/* Those of this run lie behind what may be left. */
+	w->serial = n < 0 ? 10000000u : 0;
 }
 
 int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg,
@@ -472,6 +561,7 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 		failure = heads_open(&w->heads, w->store, cfg->key, err, err_size);
 	if (!failure) {
 		report_store_chain(w->store, w->heads);
+		recover(w);
 		w->tree = report_tree_new(w->store, w->heads, parent_written, w);
 		failure = w->tree ? 0 : -ENOMEM;
 		if (failure)
