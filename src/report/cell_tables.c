@@ -395,10 +395,10 @@ void cell_json_other(struct rj *j, json_object *report, const struct cell_view *
 	json_object *other = rj_put_object(j, report, "other");
 	json_object *exes = put_table_other(j, other, "executables", &v->exes_other, "events");
 
+	rj_put_u64(j, exes, "failed_rows", v->failed_other.rows);
 	put_exe_counts(j, exes, &v->exes_other_counts);
 	put_exits(j, exes, &v->exes_other_counts);
 	put_table_other(j, other, "command_lines", &v->command_lines_other, "runs");
-	put_table_other(j, other, "failed_names", &v->failed_other, "failed_runs");
 	put_commands_other(j, put_table_other(j, other, "commands", &v->commands_other, "runs"), v);
 	put_table_other(j, other, "connections", &v->connections_other, "events");
 	put_table_other(j, other, "syscalls", &v->syscalls_other, "events");

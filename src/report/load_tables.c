@@ -387,7 +387,8 @@ int load_tables(struct load *l)
 
 	load_other(l, exes, "events", &v->exes_other);
 	load_exe_counts(l, exes, &v->exes_other_counts);
-	load_other(l, load_in(l, other, "failed_names"), "failed_runs", &v->failed_other);
+	v->failed_other.rows = load_u64(l, exes, "failed_rows");
+	v->failed_other.events = v->exes_other_counts.failed_runs;
 	load_other(l, load_in(l, other, "command_lines"), "runs", &v->command_lines_other);
 	load_other(l, commands, "runs", &v->commands_other);
 	load_other(l, load_in(l, other, "connections"), "events", &v->connections_other);
