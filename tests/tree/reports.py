@@ -73,6 +73,9 @@ class Sums:
         self.other["address"] += other["connections"]["events"]
         self.other["syscall"] += other["syscalls"]["events"]
 
+    def forget_rows(self):
+        self.commands = self.tally = self.short = None
+
     def row(self, tally, key, count, row):
         if count:
             self.tally[tally][key] += count
