@@ -113,6 +113,12 @@ class Schemas:
                 out.extend((path, "lacks %r" % k) for k in arg if k not in v)
         return check
 
+    def k_dependentRequired(self, document, arg, node):
+        def check(v, path, out):
+            if isinstance(v, dict):
+                out.extend((path, "has %r and lacks %r" % (a, b)) for a in arg if a in v for b in arg[a] if b not in v)
+        return check
+
     def k_items(self, document, arg, node):
         item, skip = self.build(document, arg), len(node.get("prefixItems", ()))
 

@@ -8,6 +8,7 @@ After each: no file is broken. In between and at the end: `report verify` passes
 than the last checkpoint. The moments are from a fixed seed. EDR_KILLS (170) and EDR_LIVE_KILLS (30) set the numbers;
 EDR_KILL_SECONDS (210) is the time after which no further kill is made.
 """
+import datetime
 import os
 import random
 import shutil
@@ -197,6 +198,13 @@ class Kills(unittest.TestCase):
                 words.update(line["command_line"].rsplit(" ", 1)[-1] for line in exe["command_lines"])
         return words
 
+    def gaps(self):
+        """[(from, to)]: what the cells say was lost with a killed agent."""
+        def unix(text):
+            return datetime.datetime.strptime(text[:26] + "+0000", "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+        return [(unix(b["from"]), unix(b["to"])) for path in reports.files(self.dir, "cell")
+                for b in reports.load(path)["loss"]["blind"] if "killed" in b["reason"]]
+
     @unittest.skipUnless(LIVE_KILLS and os.geteuid() == 0, "needs root")
     def test_live(self):
         noop = os.path.join(BUILD, "truth", "noop")
@@ -214,7 +222,7 @@ class Kills(unittest.TestCase):
                     self.fail("the agent has not come up")
                 begin = time.time()
                 last = number == LIVE_KILLS or time.monotonic() > DEADLINE
-                end = time.monotonic() + (0.5 if last else 0.1 + self.random.random() * 2.4)
+                end = time.monotonic() + (0.5 if last else 0.1 + self.random.random() * 2.9)
                 while time.monotonic() < end:
                     self.step(noop, ran)
                 watched.append((begin, time.time()))
@@ -230,11 +238,16 @@ class Kills(unittest.TestCase):
         for moment in missing:
             end = next(to for begin, to in watched if moment <= to)
             lost.append(end - moment)
+        # What is lost must be told, where the agent lived long enough to have put anything on disk at all.
+        told = self.gaps()
+        untold = [m for m in missing for begin, to in watched if begin + 2 * CHECKPOINT_S <= m <= to and not any(
+            a - 1 <= m <= b + 1 for a, b in told)]
         print("\n%d kills of a live run: of %d processes, %d are in no report; the oldest of them was %.2f s old when the"
-              " agent was killed" % (len(watched) - 1, len(ran), len(missing), max(lost)))
+              " agent was killed; %d gaps are told" % (len(watched) - 1, len(ran), len(missing), max(lost), len(told)))
         sys.stdout.flush()
         # The interval, and what a busy machine takes to write it.
         self.assertLess(max(lost), CHECKPOINT_S + 1.0)
+        self.assertEqual(untold, [], "lost, and no report says so; told: %s" % told)
         self.verify("after the live kills")
 
 
