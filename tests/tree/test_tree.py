@@ -343,6 +343,19 @@ class Small(unittest.TestCase):
         after = self.digests(os.path.join(self.dir, "weekly")) | self.digests(os.path.join(self.dir, "monthly"))
         self.assertEqual(before, after)
 
+    def test_clock_back_over_a_block_between_two_runs(self):
+        """The next start's clock is half a minute behind, and in a block that has its report."""
+        capture = Capture(self.capture(1791964800, 1))  # 2026-10-14 08:00:00
+        noon = 1791979200
+        self.part(capture, noon - 30)
+        here = capture.at
+        self.part(capture, noon + 60)
+        self.assertEqual(self.there("block"), ["block-20261014T0800Z"])
+        capture.at = here
+        self.part(capture, noon + 120)
+        run = Run("report", "verify", "-c", os.devnull, "--reports-dir", self.dir)
+        self.assertEqual(run.status, 0, run.output[-2000:])
+
     def test_same_bytes_in_every_time_zone(self):
         capture = self.capture(1791962625, 2)
         seen = []
