@@ -17,7 +17,7 @@
 #define COUNTS_PER_EXE 8
 #define COUNTS_PER_CONNECTION 4
 
-static void add_counts(struct cell_exe_counts *to, const struct cell_exe_counts *from)
+void cell_add_counts(struct cell_exe_counts *to, const struct cell_exe_counts *from)
 {
 	to->runs += from->runs;
 	to->failed_runs += from->failed_runs;
@@ -36,7 +36,7 @@ static void exe_gone(struct cell *cell, struct row *gone)
 {
 	struct exe_row *row = (struct exe_row *)gone;
 
-	add_counts(&cell->exes_other, &row->counts);
+	cell_add_counts(&cell->exes_other, &row->counts);
 	counts_drop(cell, &row->owner);
 	lines_drop_all(cell, row);
 }
@@ -45,7 +45,7 @@ static void failed_gone(struct cell *cell, struct row *gone)
 {
 	struct exe_row *row = (struct exe_row *)gone;
 
-	add_counts(&cell->failed_other, &row->counts);
+	cell_add_counts(&cell->failed_other, &row->counts);
 	counts_drop(cell, &row->owner);
 }
 
@@ -104,6 +104,7 @@ void cell_free(struct cell *cell)
 	table_free(&cell->syscalls);
 	free_counts(&cell->counts);
 	cell_events_free(cell->events);
+	findings_free(cell);
 	host_free(&cell->host);
 	free(cell);
 }
@@ -145,7 +146,7 @@ void host_free(struct host *h)
 }
 
 /* On an error the host stays as it was. */
-static int host_set(struct host *h, const struct wire_span from[8])
+static int set_host(struct host *h, const struct wire_span from[8])
 {
 	struct buf text = { 0 };
 	size_t len[8], i;
@@ -164,13 +165,17 @@ static int host_set(struct host *h, const struct wire_span from[8])
 	return 0;
 }
 
-int host_copy(struct host *to, const struct host *from)
+int host_set(struct host *to, const struct cell_host *s)
 {
-	const struct cell_host *s = &from->spans;
 	const struct wire_span all[8] = { s->hostname, s->machine_id, s->kernel, s->arch,
 					  s->source,   s->hooks,      s->agent,	 s->degraded };
 
-	return host_set(to, all);
+	return set_host(to, all);
+}
+
+int host_copy(struct host *to, const struct host *from)
+{
+	return host_set(to, &from->spans);
 }
 
 void host_learn(struct host *h, const struct edr_host *r)
@@ -181,7 +186,7 @@ void host_learn(struct host *h, const struct edr_host *r)
 		wire_str(r, r->agent),	  wire_str(r, r->degraded),
 	};
 
-	host_set(h, all);
+	set_host(h, all);
 }
 
 struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *sinks)
@@ -226,4 +231,9 @@ void cells_reconfigure(struct cells *c, const struct cell_config *cfg)
 edr_s64 cells_wall_offset(const struct cells *c)
 {
 	return c->offset_ns;
+}
+
+edr_s64 cells_now(const struct cells *c)
+{
+	return c->have_clock ? windows_unix(c, (edr_u64)c->now_boot_ns) : 0;
 }

@@ -22,6 +22,7 @@
 
 #include "edr/wire.h"
 #include "proc/proc.h"
+#include "wire/wire.h"
 
 struct cell_config {
 	unsigned interval_min; /* a divisor of 240 */
@@ -68,11 +69,30 @@ void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_en
  */
 void cells_close_partial(struct cells *c, const struct proc_table *table);
 
+/* 1: of note, ... 5: critical. */
+#define CELL_SEVERITIES 6
+
+struct cell_finding {
+	struct wire_span id, title, details, technique; /* of each at most 1024 bytes are kept */
+	edr_s64 time_ns;				/* Unix */
+	unsigned severity;				/* 1 to 5 */
+};
+
+/*
+ * Counts a finding in the open cell, or in a closed one, and lists it if it is among the 256 worst.
+ * The texts are copied. 0; -EINVAL for another severity; -ENOENT when no cell is open; -ENOMEM.
+ */
+int cells_add_finding(struct cells *c, const struct cell_finding *f);
+int cell_add_finding(struct cell *cell, const struct cell_finding *f);
+
 /* Takes new limits and interval from the next cell on (SIGHUP). */
 void cells_reconfigure(struct cells *c, const struct cell_config *cfg);
 
 /* Unix ns minus boot ns, from the last clock record. */
 edr_s64 cells_wall_offset(const struct cells *c);
+
+/* Unix ns of the newest record; 0 before the first clock record. */
+edr_s64 cells_now(const struct cells *c);
 
 void cell_free(struct cell *cell); /* safe on NULL */
 void cell_events_free(struct cell_events *part);

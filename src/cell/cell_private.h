@@ -10,10 +10,14 @@
  *	events.c   the list of raw events and the interim parts
  *	cell.c     opening, closing, freeing
  *	view.c     sorted, for the report
+ *	findings.c the worst of what was found
+ *	build.c    rows that were counted elsewhere: of another cell, or of a report
+ *	merge.c    cells added up
  */
 #ifndef EDR_CELL_PRIVATE_H
 #define EDR_CELL_PRIVATE_H
 
+#include "cell/merge.h"
 #include "cell/view.h"
 #include "util/buf.h"
 #include "util/htable.h"
@@ -29,7 +33,8 @@ struct row {
 	edr_u64 short_by;
 	edr_u32 key_len;
 	bool newcomer;
-	bool again; /* seen again since its last turn to give way */
+	bool again;  /* seen again since its last turn to give way */
+	bool merged; /* in the cell that is being merged into this one */
 };
 
 struct table {
@@ -170,6 +175,18 @@ struct blind {
 	char reason[CELL_REASON_BYTES];
 };
 
+/* Of each text as much as fits is kept. */
+#define CELL_MAX_FINDINGS 256
+#define CELL_FINDING_TEXTS 4
+#define CELL_FINDING_BYTES 1024
+
+struct finding {
+	edr_s64 time_ns;
+	unsigned severity;
+	edr_u32 len[CELL_FINDING_TEXTS]; /* id, title, details, technique */
+	char text[];
+};
+
 struct host {
 	struct cell_host spans; /* into text */
 	struct buf text;
@@ -212,6 +229,14 @@ struct cell {
 	struct cell_events *events; /* the open part, NULL while it is empty */
 	size_t interim_bytes;	    /* text of the parts that were taken */
 	bool interim_full;	    /* the next part would have been too much: there is none */
+
+	struct finding *finding[CELL_MAX_FINDINGS + 1]; /* the worst first */
+	size_t n_findings;
+
+	/* Of a cell that others are merged into. */
+	struct cell_limits trim;
+	edr_u64 merged;	   /* how many */
+	edr_s64 latest_ns; /* end of the one that host and processes are of */
 
 	/*
 	 * Boot time at which the window began: what happened before is late; and from when it was
@@ -262,6 +287,8 @@ static inline void span_note(struct span_ns *s, edr_s64 t)
 
 /* cell.c */
 struct cell *cell_new(const struct cell_config *cfg);
+void cell_add_counts(struct cell_exe_counts *to, const struct cell_exe_counts *from);
+int host_set(struct host *h, const struct cell_host *from);
 size_t cell_bytes(const struct cell *cell);
 int host_copy(struct host *to, const struct host *from);
 void host_free(struct host *h);
@@ -280,6 +307,14 @@ void windows_close(struct cells *c, edr_s64 boot_ns, const struct proc_table *ta
 void lines_count(struct cells *c, struct exe_row *exe, const struct edr_exec *r, edr_s64 t);
 void lines_gone(struct cell *cell, struct row *row);
 void lines_drop_all(struct cell *cell, struct exe_row *exe);
+
+/* Joins two entries of the full list. */
+void windows_join_blind(struct cell *cell);
+
+/* findings.c */
+int findings_list(struct cell *cell, const struct cell_finding *f); /* without counting it */
+struct cell_finding findings_get(const struct finding *f);
+void findings_free(struct cell *cell);
 
 /* events.c */
 void events_keep(struct cells *c, edr_u64 boot_ns, edr_s64 t, struct wire_span json);

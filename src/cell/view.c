@@ -453,6 +453,20 @@ static int view_blind(struct cell_view *v, const struct cell *cell)
 	return 0;
 }
 
+static int view_findings(struct cell_view *v, const struct cell *cell)
+{
+	struct cell_finding *f = take(v, cell->n_findings, sizeof(*f));
+	size_t i;
+
+	if (!f)
+		return -ENOMEM;
+	for (i = 0; i < cell->n_findings; i++)
+		f[i] = findings_get(cell->finding[i]);
+	v->findings = f;
+	v->n_findings = cell->n_findings;
+	return 0;
+}
+
 int cell_view_open(struct cell_view *v, const struct cell *cell)
 {
 	*v = (struct cell_view){
@@ -466,7 +480,7 @@ int cell_view_open(struct cell_view *v, const struct cell *cell)
 		v->n_events = cell->events->n;
 	}
 	if (view_blind(v, cell) || view_exes(v, cell) || view_commands(v, cell) ||
-	    view_connections(v, cell) || view_syscalls(v, cell)) {
+	    view_connections(v, cell) || view_syscalls(v, cell) || view_findings(v, cell)) {
 		cell_view_close(v);
 		return -ENOMEM;
 	}

@@ -86,6 +86,8 @@ struct cell_totals {
 	edr_u64 events_over_limit; /* of these: beyond max_interim_bytes */
 	unsigned parts;		   /* interim parts that were taken, numbered from 1 */
 
+	edr_u64 findings[CELL_SEVERITIES]; /* by severity; of 0 there are none */
+
 	struct proc_stats processes; /* the process table at the close */
 	size_t bytes;		     /* memory of the cell */
 };
@@ -227,6 +229,10 @@ struct cell_view {
 	const struct cell_syscall *syscalls;
 	size_t n_syscalls;
 	struct cell_other syscalls_other;
+
+	/* By falling severity, then by time; at most 256, the rest is in totals->findings only. */
+	const struct cell_finding *findings;
+	size_t n_findings;
 
 	const struct cell_chunk *events; /* the list of raw events */
 	size_t n_events;

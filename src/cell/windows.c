@@ -52,7 +52,7 @@ static bool cut(edr_s64 *from, edr_s64 *to, edr_s64 start, edr_s64 end)
 }
 
 /* Makes room in the full list: joins the two neighbours with the smallest gap between them. */
-static void join_blind(struct cell *cell)
+void windows_join_blind(struct cell *cell)
 {
 	size_t i, best = 0;
 	edr_s64 gap, least = INT64_MAX;
@@ -99,7 +99,7 @@ static void note_blind(struct cell *cell, const struct blind *b)
 	memmove(&cell->blind[i + 1], &cell->blind[i], (cell->n_blind - i) * sizeof(part));
 	cell->blind[i] = part;
 	if (++cell->n_blind == CELL_MAX_BLIND)
-		join_blind(cell);
+		windows_join_blind(cell);
 }
 
 /* Length of the union of the list. */

@@ -38,6 +38,7 @@ int cmd_replay(const struct options *o);
 int cmd_show_config(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_version(const struct options *o);
+int cmd_report(const struct options *o);
 int cmd_help(const struct options *o);
 
 #endif

@@ -73,5 +73,10 @@ int cmd_help(const struct options *o)
 		puts("      --json                   for programs");
 	if (cmd->accepts & OPTIONS_SAMPLE)
 		puts("      --sample                 the sample linux-edr.conf");
+	if (cmd->accepts & OPTIONS_REPORT)
+		puts("      --level LEVEL            cell, block, daily, weekly or monthly\n"
+		     "      --since TIME             windows that begin then or later (UTC):\n"
+		     "      --until TIME             before then: 2026-11-21 or 2026-11-21T20:00\n"
+		     "      --text                   show: for people");
 	return 0;
 }

@@ -36,6 +36,20 @@ static const char check_help[] =
 	"Exit status: 0 all is well, 1 it works with gaps that are named, 69 it cannot work here,\n"
 	"77 it cannot work, or be looked at, without more permission.\n";
 
+static const char report_help[] =
+	"Looks into the directory of reports. Needs no agent that runs, and disturbs none.\n"
+	"\n"
+	"  report list             what there is, by time\n"
+	"  report show ID|latest   one report: JSON, or --text for people\n"
+	"  report verify           was a report changed, cut, removed, reordered or forged? Are\n"
+	"                          parents what their children make? With chain_key_file: signed?\n"
+	"  report rebuild          makes parents again from their children; says what changed\n"
+	"  report export           reports as JSON lines, one a line\n"
+	"\n"
+	"Exit status: 0 all is well, 64 wrong usage, 65 verify: something is wrong, 66 there is "
+	"no\n"
+	"such report or directory, 73 it cannot be written, 75 an agent writes there (rebuild).\n";
+
 static const char version_help[] = "Prints the version, the commit and those of the libraries.\n";
 static const char help_help[] = "Prints the commands and options, or what one command does.\n";
 
@@ -48,6 +62,8 @@ const struct command cli_commands[] = {
 	  "what this host offers, what is missing, how to mend it", check_help },
 	{ "show-config", cmd_show_config, OPTIONS_CONF | OPTIONS_JSON | OPTIONS_SAMPLE, 0, "",
 	  "each setting and where it came from", show_config_help },
+	{ "report", cmd_report, OPTIONS_CONF | OPTIONS_JSON | OPTIONS_REPORT, 2, " WHAT",
+	  "list, show, verify, rebuild, export reports", report_help },
 	{ "version", cmd_version, OPTIONS_JSON, 0, "", "versions of the program and libraries",
 	  version_help },
 	{ "help", cmd_help, 0, 1, " [COMMAND]", "this text, or what one command does", help_help },

@@ -7,6 +7,8 @@
 #include <sysexits.h>
 
 #include "cli/event_line.h"
+#include "report/chain.h"
+#include "report/retain.h"
 #include "source/capture.h"
 #include "util/log.h"
 #include "wire/wire.h"
@@ -52,6 +54,53 @@ static struct cell_config cell_config(const struct conf *conf)
 	};
 }
 
+static struct retain_config retain_config(const struct conf *conf)
+{
+	return (struct retain_config){
+		.keep_days = { [LEVEL_INTERIM] = conf->keep_cells_days,
+			       [LEVEL_CELL] = conf->keep_cells_days,
+			       [LEVEL_BLOCK] = conf->keep_blocks_days,
+			       [LEVEL_DAILY] = conf->keep_daily_days,
+			       [LEVEL_WEEKLY] = conf->keep_weekly_days,
+			       [LEVEL_MONTHLY] = conf->keep_monthly_days },
+		.max_bytes = (unsigned long long)conf->max_reports_mb * MIB,
+	};
+}
+
+/* What came since the last checkpoint, for the report thread to put on disk. */
+static void on_delta(void *ctx, struct cell *delta)
+{
+	struct engine *e = ctx;
+
+	report_writer_checkpoint(e->writer, delta);
+}
+
+/* Before the cell itself: at a window's end the last delta must come before what makes it stale. */
+static void fold_delta(struct engine *e, const struct edr_hdr *rec, const struct proc_entry *who)
+{
+	if (!e->deltas)
+		return;
+	cells_fold(e->deltas, rec, who, e->table, (struct wire_span){ 0 });
+	if (rec->time_ns < e->next_delta_ns)
+		return;
+	if (e->next_delta_ns)
+		cells_close_partial(e->deltas, e->table);
+	e->next_delta_ns = rec->time_ns + e->delta_ns;
+}
+
+static int open_deltas(struct engine *e, const struct conf *conf)
+{
+	const struct cell_sinks sinks = { .ctx = e, .on_closed = on_delta };
+	struct cell_config cfg = cell_config(conf);
+
+	if (e->replay || !conf->checkpoint_interval)
+		return 0;
+	cfg.keep_events = false;
+	e->delta_ns = conf->checkpoint_interval * 1000000000ull;
+	e->deltas = cells_new(&cfg, &sinks);
+	return e->deltas ? 0 : -ENOMEM;
+}
+
 static void set_switches(struct engine *e, const struct conf *conf)
 {
 	e->keep_events = conf->include_raw_events;
@@ -95,13 +144,20 @@ static int open_sinks(struct engine *e, const struct conf *conf, char *err, size
 
 int engine_open(struct engine *e, const struct engine_config *cfg, char *err, size_t err_size)
 {
-	const struct report_writer_config writer = { .dir = cfg->conf->reports_dir,
-						     .max_queue = MAX_REPORT_QUEUE,
-						     .max_queue_bytes = MAX_REPORT_QUEUE_BYTES,
-						     .retry_ms = REPORT_RETRY_MS,
-						     .wait_for_room = cfg->replay,
-						     .on_written = cfg->on_written,
-						     .ctx = cfg->ctx };
+	struct chain_key key = { .len = 0 };
+	const struct retain_config retain = retain_config(cfg->conf);
+	const struct report_writer_config writer = {
+		.dir = cfg->conf->reports_dir,
+		.key = &key,
+		.retain = cfg->replay ? NULL : &retain,
+		.checkpoint_s = cfg->replay ? 0 : cfg->conf->checkpoint_interval,
+		.max_queue = MAX_REPORT_QUEUE,
+		.max_queue_bytes = MAX_REPORT_QUEUE_BYTES,
+		.retry_ms = REPORT_RETRY_MS,
+		.wait_for_room = cfg->replay,
+		.on_written = cfg->on_written,
+		.ctx = cfg->ctx
+	};
 	const struct cell_sinks sinks = { .ctx = e,
 					  .on_closed = on_closed,
 					  .on_interim = on_interim };
@@ -111,14 +167,19 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 	memset(e, 0, sizeof(*e));
 	e->replay = cfg->replay;
 	set_switches(e, cfg->conf);
-	if (report_writer_start(&e->writer, &writer, err, err_size) != 0)
+	if (*cfg->conf->chain_key_file &&
+	    chain_key_load(&key, cfg->conf->chain_key_file, err, err_size) != 0)
+		return EX_CONFIG;
+	status = report_writer_start(&e->writer, &writer, err, err_size);
+	chain_key_wipe(&key);
+	if (status != 0)
 		return EX_CANTCREAT;
 	status = open_sinks(e, cfg->conf, err, err_size);
 	if (status != 0)
 		return status;
 	e->table = proc_table_new(cfg->conf->max_processes);
 	e->cells = cells_new(&cells, &sinks);
-	if (!e->table || !e->cells) {
+	if (!e->table || !e->cells || open_deltas(e, cfg->conf) != 0) {
 		snprintf(err, err_size, "out of memory");
 		return EX_OSERR;
 	}
@@ -187,7 +248,10 @@ void engine_record(void *ctx, const struct edr_hdr *rec)
 	}
 	if (!e->keep_events)
 		json = (struct wire_span){ 0 };
+	fold_delta(e, rec, who);
 	cells_fold(e->cells, rec, who, e->table, json);
+	if (rec->type == EDR_CLOCK)
+		report_writer_time(e->writer, cells_now(e->cells));
 }
 
 void engine_flush(struct engine *e)
@@ -206,6 +270,12 @@ void engine_reconfigure(struct engine *e, const struct conf *conf)
 
 	set_switches(e, conf);
 	cells_reconfigure(e->cells, &cells);
+	if (e->deltas) {
+		struct cell_config deltas = cells;
+
+		deltas.keep_events = false;
+		cells_reconfigure(e->deltas, &deltas);
+	}
 	if (e->output)
 		sink_reopen(e->output);
 }
@@ -278,6 +348,7 @@ int engine_close(struct engine *e)
 		status = EX_IOERR;
 	}
 	cells_free(e->cells);
+	cells_free(e->deltas);
 	proc_table_free(e->table);
 	buf_free(&e->line);
 	memset(e, 0, sizeof(*e));

@@ -28,6 +28,8 @@ struct engine_config {
 struct engine {
 	struct proc_table *table;
 	struct cells *cells;
+	struct cells *deltas;		 /* of checkpoints; NULL: none */
+	edr_u64 delta_ns, next_delta_ns; /* boot */
 	struct report_writer *writer;
 	struct sink *output, *events_stdout, *record;
 	struct buf line; /* the event as JSON, reused */

@@ -87,7 +87,8 @@ static void on_written(void *ctx, const char *path, const struct cell *cell)
 	(void)ctx;
 	text_term(&shown, path, strlen(path));
 	if (!cell) {
-		log_debug("report", "interim %s", shown.data ? shown.data : "");
+		log_line(strstr(path, "/interim/") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "report",
+			 "%s", shown.data ? shown.data : "");
 		buf_free(&shown);
 		return;
 	}

@@ -16,7 +16,19 @@
 #define KEY_BASE 1000 /* getopt's value of the option of key i is this and i */
 
 /* Options that set no key, or one in another way. */
-enum { OPT_HELP = 256, OPT_VERSION, OPT_JSON, OPT_SAMPLE, OPT_ROFF, OPT_SET, OPT_FALLBACK };
+enum {
+	OPT_HELP = 256,
+	OPT_VERSION,
+	OPT_JSON,
+	OPT_SAMPLE,
+	OPT_ROFF,
+	OPT_SET,
+	OPT_FALLBACK,
+	OPT_TEXT,
+	OPT_LEVEL,
+	OPT_SINCE,
+	OPT_UNTIL
+};
 
 static const struct {
 	struct option option;
@@ -30,6 +42,10 @@ static const struct {
 	{ { "json", no_argument, NULL, OPT_JSON }, OPTIONS_JSON },
 	{ { "sample", no_argument, NULL, OPT_SAMPLE }, OPTIONS_SAMPLE },
 	{ { "roff", no_argument, NULL, OPT_ROFF }, OPTIONS_SAMPLE },
+	{ { "text", no_argument, NULL, OPT_TEXT }, OPTIONS_REPORT },
+	{ { "level", required_argument, NULL, OPT_LEVEL }, OPTIONS_REPORT },
+	{ { "since", required_argument, NULL, OPT_SINCE }, OPTIONS_REPORT },
+	{ { "until", required_argument, NULL, OPT_UNTIL }, OPTIONS_REPORT },
 };
 
 struct table {
@@ -211,6 +227,18 @@ static int take(struct options *o, int value, char *err, size_t err_size)
 		return 0;
 	case OPT_ROFF:
 		o->roff = true;
+		return 0;
+	case OPT_TEXT:
+		o->text = true;
+		return 0;
+	case OPT_LEVEL:
+		o->level = optarg;
+		return 0;
+	case OPT_SINCE:
+		o->since = optarg;
+		return 0;
+	case OPT_UNTIL:
+		o->until = optarg;
 		return 0;
 	case OPT_SET:
 		return set_any(o, optarg, err, err_size);

@@ -14,6 +14,7 @@
 #define OPTIONS_CONF 0x1u /* those of the configuration, -c, --set */
 #define OPTIONS_JSON 0x2u
 #define OPTIONS_SAMPLE 0x4u
+#define OPTIONS_REPORT 0x8u /* --level, --since, --until, --text */
 
 struct option_setting {
 	char *section, *key, *value;
@@ -24,7 +25,8 @@ struct options {
 	const char *config; /* -c, NULL when not given */
 	struct option_setting *settings;
 	size_t n_settings;
-	bool json, sample, roff;
+	bool json, sample, roff, text;
+	const char *level, *since, *until; /* NULL when not given */
 	bool help, version;
 	char **arguments; /* what is no option; points into argv */
 	size_t n_arguments;

@@ -33,6 +33,11 @@ struct conf {
 	char *api_key; /* secret: OPENAI_API_KEY is read too */
 	/* [REPORTS] */
 	char *reports_dir;
+	unsigned keep_cells_days, keep_blocks_days, keep_daily_days, keep_weekly_days,
+		keep_monthly_days;    /* 0: for ever */
+	unsigned max_reports_mb;      /* 0: no limit */
+	unsigned checkpoint_interval; /* s; 0: none */
+	char *chain_key_file;	      /* empty: none */
 	/* [SOURCE] */
 	char *source; /* auto, bpf, ftrace, replay */
 	char *hooks;  /* default, lean */

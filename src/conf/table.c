@@ -111,6 +111,31 @@ const struct conf_key conf_table[] = {
 	  OPTION("reports-dir", 0, "DIR"),
 	  .help = "Directory of the reports. It is made, for its owner alone, when it is not "
 		  "there." },
+	{ "REPORTS", "keep_cells_days", CONF_UINT, 0, AT(keep_cells_days), "30", 0, 36500,
+	  .help = "Days after which cells are removed, once the report above them is "
+		  "written. 0: never." },
+	{ "REPORTS", "keep_blocks_days", CONF_UINT, 0, AT(keep_blocks_days), "90", 0, 36500,
+	  .help = "Days after which blocks are removed, once the report above them is "
+		  "written. 0: never." },
+	{ "REPORTS", "keep_daily_days", CONF_UINT, 0, AT(keep_daily_days), "400", 0, 36500,
+	  .help = "Days after which daily reports are removed, once the report above them is "
+		  "written. 0: never." },
+	{ "REPORTS", "keep_weekly_days", CONF_UINT, 0, AT(keep_weekly_days), "800", 0, 36500,
+	  .help = "Days after which weekly reports are removed, once the report above them is "
+		  "written. 0: never." },
+	{ "REPORTS", "keep_monthly_days", CONF_UINT, 0, AT(keep_monthly_days), "0", 0, 36500,
+	  .help = "Days after which monthly reports are removed, once the report above them is "
+		  "written. 0: never." },
+	{ "REPORTS", "max_reports_mb", CONF_UINT, 0, AT(max_reports_mb), "1024", 0, 1048576,
+	  .help = "MiB that the reports may take; beyond, the oldest cells go first, never one "
+		  "whose block is not written. 0: no limit." },
+	{ "REPORTS", "checkpoint_interval", CONF_UINT, 0, AT(checkpoint_interval), "10", 0, 3600,
+	  .help = "Seconds of the open cell that a crash may cost: so often it is put on disk. 0: "
+		  "never, and a crash costs the cell." },
+	{ "REPORTS", "chain_key_file", CONF_STRING, CONF_MAY_BE_EMPTY, AT(chain_key_file), "",
+	  .help = "File of the key that signs each report (HMAC-SHA-256), of root, mode 0600, at "
+		  "least 16 bytes; docs/report-tree-security.md says what that adds. Empty: "
+		  "none." },
 
 	{ "SOURCE", "source", CONF_CHOICE, 0, AT(source), "auto", .choices = sources,
 	  OPTION("source", 0, "SOURCE"),

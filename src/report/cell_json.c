@@ -57,11 +57,11 @@ static void put_window_time(struct rj *j, json_object *report, const char *key, 
 	rj_put_text(j, report, key, text);
 }
 
-static void put_head(struct rj *j, json_object *report, const char *level, const struct buf *id)
+static void put_head(struct rj *j, json_object *report, const char *level, const char *id)
 {
 	rj_put_u64(j, report, "schema_version", SCHEMA_VERSION);
 	rj_put_text(j, report, "level", level);
-	rj_put_span(j, report, "report_id", (struct wire_span){ id->data, id->len });
+	rj_put_text(j, report, "report_id", id);
 }
 
 static void put_degraded(struct rj *j, json_object *report, struct wire_span rest)
@@ -97,7 +97,7 @@ static void put_host(struct rj *j, json_object *report, const struct cell_host *
 
 /* ---- window, counts, loss ---- */
 
-static void put_window(struct rj *j, json_object *report, const struct cell_totals *t)
+json_object *report_put_window(struct rj *j, json_object *report, const struct cell_totals *t)
 {
 	json_object *w;
 
@@ -113,6 +113,7 @@ static void put_window(struct rj *j, json_object *report, const struct cell_tota
 	rj_put_time(j, w, "first_event", t->first_ns);
 	rj_put_time(j, w, "last_event", t->last_ns);
 	rj_put_u64(j, w, "windows_skipped_before", t->windows_skipped);
+	return w;
 }
 
 /* The i-th event, or the i-th of the records that are no events; NULL behind the last. */
@@ -133,7 +134,7 @@ static size_t how_many(bool housekeeping)
 	return n;
 }
 
-static edr_u64 dropped(const struct cell_totals *t)
+edr_u64 report_lost(const struct cell_totals *t)
 {
 	const struct wire_event *e;
 	edr_u64 sum = 0;
@@ -217,7 +218,7 @@ static void put_loss(struct rj *j, json_object *report, const struct cell_view *
 	const struct cell_totals *t = v->totals;
 	json_object *loss = rj_put_object(j, report, "loss");
 
-	rj_put_u64(j, loss, "total", dropped(t));
+	rj_put_u64(j, loss, "total", report_lost(t));
 	rj_put_rows(j, loss, "by_type",
 		    &(struct rj_rows){ .n = how_many(false),
 				       .ctx = t,
@@ -277,26 +278,86 @@ static void put_interim(struct rj *j, json_object *report, const struct cell_tot
 	rj_put_u64(j, o, "events_over_limit", t->events_over_limit);
 }
 
+/* ---- findings ---- */
+
+unsigned report_worst_finding(const struct cell_totals *t)
+{
+	unsigned severity = CELL_SEVERITIES - 1;
+
+	while (severity && !t->findings[severity])
+		severity--;
+	return severity;
+}
+
+void report_put_severity(struct rj *j, json_object *report, const char *key, unsigned severity)
+{
+	if (severity)
+		rj_put_u64(j, report, key, severity);
+	else
+		rj_put_null(j, report, key);
+}
+
+static json_object *finding_row(struct rj *j, const void *ctx, size_t i)
+{
+	const struct cell_finding *f = (const struct cell_finding *)ctx + i;
+	json_object *row = json_object_new_object();
+
+	rj_put_span(j, row, "id", f->id);
+	rj_put_time(j, row, "time", f->time_ns);
+	rj_put_u64(j, row, "severity", f->severity);
+	rj_put_span(j, row, "title", f->title);
+	rj_put_span(j, row, "details", f->details);
+	rj_put_span(j, row, "technique", f->technique);
+	return row;
+}
+
+static void put_findings(struct rj *j, json_object *report, const struct cell_view *v)
+{
+	static const char *const key[CELL_SEVERITIES] = { NULL, "1", "2", "3", "4", "5" };
+	json_object *counts = rj_put_object(j, report, "finding_counts");
+
+	for (size_t i = CELL_SEVERITIES - 1; i > 0; i--)
+		rj_put_u64(j, counts, key[i], v->totals->findings[i]);
+	rj_put_rows(
+		j, report, "findings",
+		&(struct rj_rows){ .n = v->n_findings, .ctx = v->findings, .value = finding_row });
+}
+
 /* ---- the reports ---- */
 
-static json_object *cell_object(struct rj *j, const struct cell_view *v, const struct buf *id)
+void report_put_head(struct rj *j, json_object *report, const char *level, const char *id,
+		     const struct cell_view *v)
+{
+	put_head(j, report, level, id);
+	put_host(j, report, v->host);
+}
+
+void report_put_sums(struct rj *j, json_object *report, const struct cell_view *v)
 {
 	const struct cell_totals *t = v->totals;
-	json_object *report = json_object_new_object();
 
-	put_head(j, report, "cell", id);
-	put_host(j, report, v->host);
-	put_window(j, report, t);
-	rj_put_u64(j, report, "total", t->events);
-	rj_put_null(j, report, "severity");
-	rj_put_null(j, report, "analysis");
+	put_findings(j, report, v);
 	put_loss(j, report, v);
 	put_type_counts(j, report, t);
 	put_clock(j, report, v);
 	put_processes(j, report, t);
 	put_interim(j, report, t);
 	cell_json_other(j, report, v);
-	cell_json_commands(j, report, v);
+}
+
+static json_object *cell_object(struct rj *j, const struct cell_view *v, const struct buf *id)
+{
+	const struct cell_totals *t = v->totals;
+	json_object *report = json_object_new_object();
+
+	report_put_head(j, report, "cell", id->data, v);
+	report_put_window(j, report, t);
+	rj_put_u64(j, report, "total", t->events);
+	report_put_severity(j, report, "severity", report_worst_finding(t));
+	rj_put_null(j, report, "analysis");
+	report_put_sums(j, report, v);
+	cell_json_command_counts(j, report, "command_counts", v, v->n_commands);
+	cell_json_process_events(j, report, v);
 	cell_json_executables(j, report, v);
 	cell_json_connections(j, report, v);
 	cell_json_syscalls(j, report, v);
@@ -338,7 +399,7 @@ static json_object *interim_object(struct rj *j, const struct cell_events_view *
 {
 	json_object *report = json_object_new_object();
 
-	put_head(j, report, "interim", id);
+	put_head(j, report, "interim", id->data);
 	put_host(j, report, &v->host);
 	put_window_time(j, report, "window_start", v->window_start_ns);
 	put_window_time(j, report, "window_end", v->window_end_ns);
@@ -401,7 +462,7 @@ void report_cell_summary(const struct cell *cell, struct report_cell_summary *ou
 	rj_time(out->window_end, t->window_end_ns, false);
 	out->events = t->events;
 	out->execs = t->type[EDR_EXEC].delivered;
-	out->lost = dropped(t);
+	out->lost = report_lost(t);
 	out->blind_s = (double)t->blind_ns / (double)NS_PER_S;
 	out->partial = t->partial;
 }

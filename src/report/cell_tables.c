@@ -109,18 +109,57 @@ static json_object *command_events(struct rj *j, const void *ctx, size_t i)
 				  .n = c->n_command_lines, .ctx = c, .value = one_command_line });
 }
 
-void cell_json_commands(struct rj *j, json_object *report, const struct cell_view *v)
+void cell_json_command_counts(struct rj *j, json_object *report, const char *key,
+			      const struct cell_view *v, size_t max)
 {
-	rj_put_rows(j, report, "command_counts",
-		    &(struct rj_rows){ .n = v->n_commands,
+	rj_put_rows(j, report, key,
+		    &(struct rj_rows){ .n = v->n_commands < max ? v->n_commands : max,
 				       .ctx = v->commands,
 				       .value = command_count,
 				       .key = command_key });
+}
+
+void cell_json_process_events(struct rj *j, json_object *report, const struct cell_view *v)
+{
 	rj_put_rows(j, report, "process_events",
 		    &(struct rj_rows){ .n = v->n_commands,
 				       .ctx = v->commands,
 				       .value = command_events,
 				       .key = command_key });
+}
+
+/* The i-th of the commands whose count is not exact. There are none, or not many. */
+static const struct cell_command *lacking(const struct cell_view *v, size_t i)
+{
+	for (size_t at = 0; at < v->n_commands; at++)
+		if (v->commands[at].short_by && i-- == 0)
+			return &v->commands[at];
+	return NULL;
+}
+
+static void lacking_key(struct buf *out, const void *ctx, size_t i)
+{
+	rj_key(out, lacking(ctx, i)->name);
+}
+
+static json_object *lacking_count(struct rj *j, const void *ctx, size_t i)
+{
+	(void)j;
+	return rj_u64(lacking(ctx, i)->short_by);
+}
+
+static void put_commands_other(struct rj *j, json_object *commands, const struct cell_view *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n_commands; i++)
+		n += v->commands[i].short_by != 0;
+	rj_put_rows(j, commands, "short_by",
+		    &(struct rj_rows){ .n = n,
+				       .ctx = v,
+				       .value = lacking_count,
+				       .key = lacking_key,
+				       .style = RJ_INLINE });
 }
 
 /* ---- the small lists within a row ---- */
@@ -360,7 +399,7 @@ void cell_json_other(struct rj *j, json_object *report, const struct cell_view *
 	put_exe_counts(j, exes, &v->exes_other_counts);
 	put_exits(j, exes, &v->exes_other_counts);
 	put_table_other(j, other, "command_lines", &v->command_lines_other, "runs");
-	put_table_other(j, other, "commands", &v->commands_other, "runs");
+	put_commands_other(j, put_table_other(j, other, "commands", &v->commands_other, "runs"), v);
 	put_table_other(j, other, "connections", &v->connections_other, "events");
 	put_table_other(j, other, "syscalls", &v->syscalls_other, "events");
 	rj_put_u64(j, other, "unattributed", v->totals->unattributed);

@@ -5,19 +5,39 @@
 
 #include "cell/view.h"
 
-struct queue_item *queue_item_cell(struct cell *cell)
+static struct queue_item *item_new(enum queue_kind kind)
 {
 	struct queue_item *i = calloc(1, sizeof(*i));
+
+	if (i)
+		i->kind = kind;
+	return i;
+}
+
+struct queue_item *queue_item_cell(struct cell *cell, enum queue_kind kind)
+{
+	struct queue_item *i = item_new(kind);
 
 	if (!i)
 		return NULL;
 	i->cell = cell;
+	if (kind == QUEUE_CELL)
+		i->now_ns = cell_totals(cell)->watched_to_ns;
+	return i;
+}
+
+struct queue_item *queue_item_time(edr_s64 now_ns)
+{
+	struct queue_item *i = item_new(QUEUE_TIME);
+
+	if (i)
+		i->now_ns = now_ns;
 	return i;
 }
 
 struct queue_item *queue_item_part(struct cell_events *part)
 {
-	struct queue_item *i = calloc(1, sizeof(*i));
+	struct queue_item *i = item_new(QUEUE_PARTS);
 	struct cell_events_view v;
 
 	if (i)
@@ -43,9 +63,10 @@ void queue_item_free(struct queue_item *i)
 	free(i);
 }
 
-static enum queue_kind kind_of(const struct queue_item *i)
+/* How many reports a full disk keeps from being written. */
+static size_t reports_of(const struct queue_item *i)
 {
-	return i->cell ? QUEUE_CELL : QUEUE_PARTS;
+	return i->kind == QUEUE_CELL ? 1 : i->n_parts;
 }
 
 static struct queue_item *last_of(const struct queue *q)
@@ -80,7 +101,7 @@ static struct queue_item *to_join(const struct queue *q, const struct queue_item
 
 bool queue_has_room(const struct queue *q, const struct queue_item *i)
 {
-	enum queue_kind kind = kind_of(i);
+	const enum queue_kind kind = i->kind;
 
 	if (kind == QUEUE_PARTS && q->items[kind] && q->part_bytes + i->bytes > q->max_part_bytes)
 		return false;
@@ -106,11 +127,11 @@ void queue_append(struct queue *q, struct queue_item *i)
 {
 	struct queue_item *last = last_of(q), *with = to_join(q, i);
 
-	q->reports++;
+	q->reports += reports_of(i);
 	q->part_bytes += i->bytes;
 	if (with && join(with, i))
 		return;
-	q->items[kind_of(i)]++;
+	q->items[i->kind]++;
 	if (last)
 		last->next = i;
 	else
@@ -122,8 +143,8 @@ struct queue_item *queue_pop(struct queue *q)
 	struct queue_item *i = q->head;
 
 	q->head = i->next;
-	q->items[kind_of(i)]--;
+	q->items[i->kind]--;
 	q->part_bytes -= i->bytes;
-	q->reports -= i->cell ? 1 : i->n_parts;
+	q->reports -= reports_of(i);
 	return i;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What waits to be written, in order. Cells and interim parts have room apart, parts also in bytes,
- * and what was taken is never dropped for another. No lock: the caller's.
+ * What waits to be written, in order. Each kind has room apart, parts also in bytes, and what was
+ * taken is never dropped for another. No lock: the caller's.
  *
  * Parts that come faster than the disk takes them are joined with the one that waits, so that a
  * backlog becomes few large files and only their bytes can fill the queue.
@@ -16,15 +16,18 @@
 
 #define QUEUE_JOIN_BYTES (16u << 20) /* parts are joined up to so many */
 
+enum queue_kind { QUEUE_CELL, QUEUE_PARTS, QUEUE_CHECKPOINT, QUEUE_TIME, QUEUE_KINDS };
+
 struct queue_item {
 	struct queue_item *next;
-	struct cell *cell; /* or parts, with following numbers */
-	struct cell_events **part;
+	enum queue_kind kind;
+	struct cell *cell;	   /* of a cell and of a checkpoint */
+	struct cell_events **part; /* with following numbers */
 	size_t n_parts;
-	size_t bytes; /* of the parts */
+	size_t bytes;	/* of the parts */
+	edr_s64 now_ns; /* Unix, of a cell and of the time: windows that end by then are over */
+	bool written;	/* but the parents that it closes may not be */
 };
-
-enum queue_kind { QUEUE_CELL, QUEUE_PARTS, QUEUE_KINDS };
 
 struct queue {
 	struct queue_item *head; /* being written: never joined with */
@@ -33,11 +36,13 @@ struct queue {
 	bool join; /* false in a replay: what is joined depends on how fast the disk is */
 	size_t items[QUEUE_KINDS];
 	size_t part_bytes;
-	size_t reports; /* a part counts as one, joined or not */
+	size_t reports; /* cells and parts; a part counts as one, joined or not */
 };
 
-struct queue_item *queue_item_cell(struct cell *cell);	      /* NULL without memory */
-struct queue_item *queue_item_part(struct cell_events *part); /* NULL without memory */
+/* NULL without memory. kind: QUEUE_CELL or QUEUE_CHECKPOINT. */
+struct queue_item *queue_item_cell(struct cell *cell, enum queue_kind kind);
+struct queue_item *queue_item_part(struct cell_events *part);
+struct queue_item *queue_item_time(edr_s64 now_ns);
 void queue_item_free(struct queue_item *i);
 
 /* A part that is larger than max_part_bytes has room when no other waits. */

@@ -41,6 +41,26 @@ int report_store_judge(const char *dir, char *err, size_t err_size);
 int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
 		       size_t len);
 
+/*
+ * The same name with other content: the old one goes, and removed.jsonl says so (heads.h). Nothing
+ * is written when the content is the same. 0 or -errno.
+ */
+int report_store_replace(struct report_store *s, const char *level, const char *id,
+			 const char *data, size_t len, const char *why);
+
+/* For those who only read: nothing is made, swept or demanded of owner and mode. */
+int report_store_open_read(struct report_store **out, const char *dir, char *err, size_t err_size);
+
+/*
+ * From now on what is written gets its place in the chain of its level (heads.h); NULL: no more. A
+ * text that is there already is recognized whatever its place is.
+ */
+struct heads;
+void report_store_chain(struct report_store *s, struct heads *heads);
+
+/* Appends the text of a report, packed or not. 0; -ENOENT, -EFBIG, -EBADMSG (packing), -errno. */
+int report_read(struct report_store *s, const char *level, const char *id, struct buf *out);
+
 /* Temporary files that a killed run left are removed when a store is opened; how many. */
 size_t report_store_swept(const struct report_store *s);
 
@@ -50,14 +70,19 @@ size_t report_store_swept(const struct report_store *s);
  * waits for it.
  */
 struct report_writer;
+struct chain_key;
+struct retain_config;
 struct report_writer_config {
 	const char *dir;
-	size_t max_queue;	/* cells that wait, and as many interim parts */
+	size_t max_queue;	/* cells that wait, and as many interim parts and checkpoints */
 	size_t max_queue_bytes; /* memory of the interim parts that wait; 0: a default */
 	unsigned retry_ms;	/* between tries */
 	bool wait_for_room; /* replay: the caller waits instead of dropping, unless writing fails */
-	/* Called in the report thread after each report that was written; may be NULL. */
-	void (*on_written)(void *ctx, const char *path, const struct cell *cell); /* NULL: a part */
+	const struct chain_key *key;	    /* of the signatures; NULL: none; it is copied */
+	const struct retain_config *retain; /* NULL: all is kept; it is copied */
+	unsigned checkpoint_s; /* 0: neither written, nor are those of a killed run read */
+	/* Called in the report thread after each report that was written; may be NULL. cell: NULL but for a cell */
+	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
 	void *ctx;
 };
 int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg,
@@ -70,6 +95,13 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
  */
 int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);
+/* What was folded since the last one (checkpoint.h). */
+int report_writer_checkpoint(struct report_writer *w, struct cell *delta);
+/*
+ * It is that time (Unix): parents whose window is over are written behind what was queued before.
+ * For each clock record; cheap.
+ */
+void report_writer_time(struct report_writer *w, edr_s64 now_ns);
 /*
  * Waits until all is written or timeout_ms has passed; gives the number of reports that could not
  * be written. A part that was refused is none of them: its cell counts its events as unlisted. Frees w.

@@ -4,47 +4,24 @@
  * when they were opened, names are single components made here, and no link is followed: who can
  * write elsewhere on the host cannot make a root process write there.
  */
-#include "report/report.h"
+#include "report/store_private.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "report/heads.h"
 #include "util/text.h"
 
-#define STORE_LEVELS 8 /* cells, blocks, daily, weekly, monthly and room for more */
-#define STORE_NAME_MAX 200
-#define STORE_TRIES 100
-#define TEMP_PREFIX ".tmp-"
-#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-struct level {
-	char name[16];
-	int fd;
-};
-
-struct report_store {
-	char *path;
-	char *shown;
-	pthread_mutex_t lock; /* for all below */
-	int dir;
-	struct level level[STORE_LEVELS];
-	size_t n_levels;
-	size_t swept;
-	unsigned serial;
-};
-
 /* What a report or a level may be called: also the names that are written into other reports. */
-static bool good_name(const char *name, size_t max)
+bool store_good_name(const char *name, size_t max)
 {
 	static const char allowed[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
@@ -118,14 +95,15 @@ static int check_dir(int fd, const char *shown, char *text, size_t size)
 }
 
 /* A descriptor or -errno. */
-static int open_dir(int parent, const char *name, const char *shown, char *text, size_t size)
+static int open_dir(const struct report_store *s, int parent, const char *name, const char *shown,
+		    char *text, size_t size)
 {
 	int fd, err;
 
 	fd = openat(parent, name, DIR_FLAGS);
 	if (fd < 0)
 		return refuse_open(parent, name, shown, errno, text, size);
-	err = check_dir(fd, shown, text, size);
+	err = s->read_only ? 0 : check_dir(fd, shown, text, size);
 	if (err) {
 		close(fd);
 		return err;
@@ -135,13 +113,13 @@ static int open_dir(int parent, const char *name, const char *shown, char *text,
 
 static int open_root(const struct report_store *s, char *text, size_t size)
 {
-	int err = make_dirs(s->path);
+	int err = s->read_only ? 0 : make_dirs(s->path);
 
 	if (err) {
 		snprintf(text, size, "cannot make the directory %s: %s", s->shown, strerror(-err));
 		return err;
 	}
-	return open_dir(AT_FDCWD, s->path, s->shown, text, size);
+	return open_dir(s, AT_FDCWD, s->path, s->shown, text, size);
 }
 
 /*
@@ -179,9 +157,9 @@ static size_t sweep(int dir)
 		return 0;
 	}
 	while ((entry = readdir(list))) {
-		const char *rest = entry->d_name + strlen(TEMP_PREFIX);
+		const char *rest = entry->d_name + strlen(STORE_TEMP_PREFIX);
 
-		if (!strncmp(entry->d_name, TEMP_PREFIX, strlen(TEMP_PREFIX)) &&
+		if (!strncmp(entry->d_name, STORE_TEMP_PREFIX, strlen(STORE_TEMP_PREFIX)) &&
 		    !rest[strspn(rest, "0123456789-")])
 			swept += sweep_one(dir, entry->d_name);
 	}
@@ -199,21 +177,24 @@ static int open_level(struct report_store *s, const char *name, char *text, size
 	for (size_t i = 0; i < s->n_levels; i++)
 		if (!strcmp(s->level[i].name, name))
 			return s->level[i].fd;
-	if (s->n_levels == STORE_LEVELS || !good_name(name, sizeof(l->name) - 1)) {
+	if (s->n_levels == STORE_LEVELS || !store_good_name(name, sizeof(l->name) - 1)) {
 		snprintf(text, size, "no such level of reports");
 		return -EINVAL;
 	}
 	snprintf(shown, sizeof(shown), "%s/%s", s->shown, name);
-	if (!mkdirat(s->dir, name, 0700)) {
+	if (s->read_only) {
+		; /* it is there or it is not */
+	} else if (!mkdirat(s->dir, name, 0700)) {
 		fsync(s->dir);
 	} else if (errno != EEXIST) {
 		snprintf(text, size, "cannot make the directory %s: %s", shown, strerror(errno));
 		return -errno;
 	}
-	fd = open_dir(s->dir, name, shown, text, size);
+	fd = open_dir(s, s->dir, name, shown, text, size);
 	if (fd < 0)
 		return fd;
-	s->swept += sweep(fd);
+	if (!s->read_only)
+		s->swept += sweep(fd);
 	l = &s->level[s->n_levels++];
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	l->fd = fd;
@@ -267,7 +248,8 @@ static struct report_store *store_new(const char *dir)
 	return s;
 }
 
-int report_store_open(struct report_store **out, const char *dir, char *err, size_t err_size)
+static int open_store(struct report_store **out, const char *dir, bool read_only, char *err,
+		      size_t err_size)
 {
 	struct report_store *s;
 	int failure = 0;
@@ -282,17 +264,20 @@ int report_store_open(struct report_store **out, const char *dir, char *err, siz
 		snprintf(err, err_size, "no memory");
 		return -ENOMEM;
 	}
+	s->read_only = read_only;
 	s->dir = open_root(s, err, err_size);
 	if (s->dir < 0)
 		failure = s->dir;
-	else
+	else if (!read_only)
 		failure = open_level(s, "cells", err, err_size);
-	if (failure >= 0)
+	if (failure >= 0 && !read_only)
 		failure = open_level(s, "interim", err, err_size);
 	if (failure < 0) {
 		report_store_close(s);
 		return failure;
 	}
+	if (!read_only)
+		s->swept += sweep(s->dir);
 	*out = s;
 	return 0;
 }
@@ -327,12 +312,12 @@ static int judge(const struct report_store *s, char *text, size_t size)
 
 	if (lstat(s->path, &st) && errno == ENOENT)
 		return judge_missing(s, text, size);
-	fd = open_dir(AT_FDCWD, s->path, s->shown, text, size);
+	fd = open_dir(s, AT_FDCWD, s->path, s->shown, text, size);
 	if (fd < 0)
 		return fd;
 	snprintf(shown, sizeof(shown), "%s/cells", s->shown);
 	if (!fstatat(fd, "cells", &st, AT_SYMLINK_NOFOLLOW))
-		cells = open_dir(fd, "cells", shown, text, size);
+		cells = open_dir(s, fd, "cells", shown, text, size);
 	if (cells > 0)
 		close(cells);
 	close(fd);
@@ -350,142 +335,22 @@ int report_store_judge(const char *dir, char *err, size_t err_size)
 	return status;
 }
 
+int report_store_open(struct report_store **out, const char *dir, char *err, size_t err_size)
+{
+	return open_store(out, dir, false, err, err_size);
+}
+
+int report_store_open_read(struct report_store **out, const char *dir, char *err, size_t err_size)
+{
+	return open_store(out, dir, true, err, err_size);
+}
+
 size_t report_store_swept(const struct report_store *s)
 {
 	return s->swept;
 }
 
-/* A new file that nobody else has, locked; its descriptor or -errno, its name into name. */
-static int temp_open(struct report_store *s, int dir, char *name, size_t size)
-{
-	for (int i = 0; i < STORE_TRIES; i++) {
-		struct stat st;
-		unsigned serial;
-		int fd;
-
-		pthread_mutex_lock(&s->lock);
-		serial = s->serial++;
-		pthread_mutex_unlock(&s->lock);
-		snprintf(name, size, TEMP_PREFIX "%d-%u", (int)getpid(), serial);
-		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0 && errno != EEXIST)
-			return -errno;
-		if (fd < 0)
-			continue;
-		/*
-		 * Between the two calls another run's sweep may have taken it. A filesystem without
-		 * locks has no sweep that respects them either; then rename fails, and the report
-		 * is tried again.
-		 */
-		if (!(flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) && !fstat(fd, &st) &&
-		    st.st_nlink)
-			return fd;
-		close(fd);
-	}
-	return -EEXIST;
-}
-
-static int write_synced(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -EIO;
-		data += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) ? -errno : 0;
-}
-
-/* A directory that cannot be synced is one of a filesystem that needs none. */
-static int sync_dir(int dir)
-{
-	return fsync(dir) && errno != EINVAL && errno != ENOTSUP ? -errno : 0;
-}
-
-/*
- * Gives the temporary file its name unless that is taken; on some filesystems only link(2) can do
- * that.
- */
-static int rename_new(int dir, const char *temp, const char *name)
-{
-	/* By number: not every C library has a function for it. */
-	if (!syscall(SYS_renameat2, dir, temp, dir, name, RENAME_NOREPLACE))
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
-		return -errno;
-	if (linkat(dir, temp, dir, name, 0))
-		return -errno;
-	unlinkat(dir, temp, 0);
-	return 0;
-}
-
-/* 0: it has this content; -EEXIST: another, or it is no file. */
-static int compare(int dir, const char *name, const char *data, size_t len)
-{
-	char block[16384];
-	struct stat st;
-	int fd, err = -EEXIST;
-
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -EEXIST;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (size_t)st.st_size == len) {
-		ssize_t n;
-
-		while (len && (n = read(fd, block, sizeof(block))) > 0 && (size_t)n <= len &&
-		       !memcmp(block, data, (size_t)n)) {
-			data += n;
-			len -= (size_t)n;
-		}
-		err = len ? -EEXIST : 0;
-	}
-	close(fd);
-	return err;
-}
-
-static int write_new(struct report_store *s, int dir, const char *name, const char *data,
-		     size_t len)
-{
-	char temp[64];
-	int fd, err;
-
-	fd = temp_open(s, dir, temp, sizeof(temp));
-	if (fd < 0)
-		return fd;
-	err = write_synced(fd, data, len);
-	if (!err)
-		err = rename_new(dir, temp, name);
-	if (err)
-		unlinkat(dir, temp, 0);
-	if (close(fd) && !err && errno != EINTR)
-		err = -errno;
-	return err;
-}
-
-static int write_at(struct report_store *s, int dir, const char *name, const char *data, size_t len)
-{
-	struct stat st;
-	int err = -EEXIST;
-
-	/* Looked at first: who tries id, id-2, id-3, ... should not write and sync each time. */
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW))
-		err = write_new(s, dir, name, data, len);
-	if (err == -EEXIST)
-		err = compare(dir, name, data, len);
-	return err ? err : sync_dir(dir);
-}
-
-/*
- * A descriptor of the level's directory that is the caller's to close: another thread may open all
- * again.
- */
-static int level_fd(struct report_store *s, const char *level, bool again)
+int store_dir(struct report_store *s, const char *level, bool again)
 {
 	char why[512];
 	int fd;
@@ -495,7 +360,9 @@ static int level_fd(struct report_store *s, const char *level, bool again)
 		close_dirs(s);
 	if (s->dir < 0)
 		s->dir = open_root(s, why, sizeof(why));
-	fd = s->dir < 0 ? s->dir : open_level(s, level, why, sizeof(why));
+	fd = s->dir;
+	if (fd >= 0 && level)
+		fd = open_level(s, level, why, sizeof(why));
 	if (fd >= 0) {
 		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 		if (fd < 0)
@@ -505,25 +372,7 @@ static int level_fd(struct report_store *s, const char *level, bool again)
 	return fd;
 }
 
-int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
-		       size_t len)
+void report_store_chain(struct report_store *s, struct heads *heads)
 {
-	char name[STORE_NAME_MAX + 8];
-	int err = -ENOENT;
-
-	if (!good_name(id, STORE_NAME_MAX))
-		return -EINVAL;
-	snprintf(name, sizeof(name), "%s.json", id);
-	/*
-	 * A directory that was removed under us is made again, by its path and with all the checks.
-	 */
-	for (int i = 0; i < 2 && (err == -ENOENT || err == -ESTALE); i++) {
-		int dir = level_fd(s, level, i > 0);
-
-		if (dir < 0)
-			return dir;
-		err = write_at(s, dir, name, data, len);
-		close(dir);
-	}
-	return err;
+	s->heads = heads;
 }

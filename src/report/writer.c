@@ -13,8 +13,9 @@
 #include <string.h>
 
 #include "cell/view.h"
-#include "report/cell_json.h"
+#include "report/level.h"
 #include "report/queue.h"
+#include "report/shelf.h"
 #include "util/log.h"
 #include "util/mono.h"
 #include "util/text.h"
@@ -22,149 +23,33 @@
 #define WRITER_SAY_MS 60000  /* between complaints about a disk that stays broken */
 #define WRITER_GRACE_MS 1000 /* for the last system call when the time for stopping is over */
 #define WRITER_PART_BYTES (256u << 20) /* of waiting interim parts, by default */
-#define WRITER_MAX_COPIES 99	       /* id, id-2, ... */
 
 struct report_writer {
 	struct report_writer_config cfg;
-	char *dir;
 	char *shown;
-	struct report_store *store;
+	struct report_shelf *shelf; /* the thread's, once it runs */
 
 	pthread_t thread;
-	pthread_mutex_t lock; /* for all below */
-	pthread_cond_t work;  /* to the thread: an item, closing */
-	pthread_cond_t room;  /* to the caller: there is room, or it fails, or it is done */
-	struct queue queue;   /* what the thread writes stays its head until it is written */
-	unsigned long long dropped;	  /* cells that found no room: missing for good */
+	pthread_mutex_t lock;	    /* for all below */
+	pthread_cond_t work;	    /* to the thread: an item, closing */
+	pthread_cond_t room;	    /* to the caller: there is room, or it fails, or it is done */
+	struct queue queue;	    /* what the thread writes stays its head until it is written */
+	unsigned long long dropped; /* cells that found no room: missing for good */
 	unsigned long long refused_parts; /* interim parts: their cell counts the events */
-	bool failed; /* the last try did not succeed */
+	bool failed;			  /* the last try did not succeed */
 	bool closing;
 	bool done; /* the thread touches nothing any more */
 	unsigned long long deadline_ms;
 	unsigned long long retry_at_ms;
+	edr_s64 told_ns; /* the block of the time that was last queued */
 
 	/* The thread's own. */
-	struct buf id, json; /* of head; id is empty while there is no text yet */
 	unsigned long long failing_since_ms;
 	unsigned long long said_at_ms; /* 0: nothing was said since it last worked */
 	unsigned long long dropped_said, dropped_said_at_ms; /* of both */
 };
 
 /* ---- the thread ---- */
-
-/*
- * Makes the text that says it is `to` from the one that says it is `from`. The id is the third
- * member of a report, before any string that comes from elsewhere.
- */
-static int rename_text(struct buf *json, const char *from, const char *to)
-{
-	struct buf old = { 0 }, text = { 0 };
-	char *at;
-	int err = 0;
-
-	buf_addf(&old, "\"report_id\": \"%s\"", from);
-	at = buf_failed(&old) ? NULL : memmem(json->data, json->len, old.data, old.len);
-	if (at) {
-		buf_add(&text, json->data, (size_t)(at - json->data));
-		buf_addf(&text, "\"report_id\": \"%s\"", to);
-		at += old.len;
-		buf_add(&text, at, (size_t)(json->data + json->len - at));
-	}
-	buf_free(&old);
-	if (!at || buf_failed(&text)) {
-		buf_free(&text);
-		return -ENOMEM;
-	}
-	buf_free(json);
-	*json = text;
-	return err;
-}
-
-static int make_text(struct report_writer *w, const struct queue_item *i)
-{
-	int err;
-
-	if (w->id.len)
-		return 0;
-	if (i->cell)
-		err = report_cell_json(i->cell, &w->id, &w->json);
-	else
-		err = cell_json_parts(i->part, i->n_parts, &w->id, &w->json);
-	if (err) {
-		buf_free(&w->id);
-		buf_free(&w->json);
-	}
-	return err;
-}
-
-static const char *level_of(const struct queue_item *i)
-{
-	return i->cell ? "cells" : "interim";
-}
-
-/* name is the id that it was written under. */
-static int write_item(struct report_writer *w, const struct queue_item *i, char *name, size_t size)
-{
-	int err = make_text(w, i);
-
-	if (err)
-		return err;
-	snprintf(name, size, "%s", w->id.data);
-	err = report_store_write(w->store, level_of(i), name, w->json.data, w->json.len);
-	for (unsigned copy = 2; err == -EEXIST && copy <= WRITER_MAX_COPIES; copy++) {
-		char old[128];
-
-		snprintf(old, sizeof(old), "%s", name);
-		snprintf(name, size, "%s-%u", w->id.data, copy);
-		err = rename_text(&w->json, old, name);
-		if (!err)
-			err = report_store_write(w->store, level_of(i), name, w->json.data,
-						 w->json.len);
-	}
-	if (err) {
-		/* The next try begins with the first name again. */
-		int again = strcmp(name, w->id.data) ? rename_text(&w->json, name, w->id.data) : 0;
-
-		if (again)
-			buf_free(&w->id);
-	}
-	return err;
-}
-
-/* Once a cell, for each of its raw events that is in no file. */
-static void tell_unlisted(const struct cell *cell, const char *name)
-{
-	const struct cell_totals *t = cell_totals(cell);
-
-	if (t->events_over_limit)
-		log_warn("report",
-			 "%s: its interim parts had reached max_interim_mb: %llu raw events are "
-			 "counted only",
-			 name, (unsigned long long)t->events_over_limit);
-	if (t->events_unlisted > t->events_over_limit)
-		log_warn("report",
-			 "%s: the disk could not keep up, or memory was short: %llu raw events are "
-			 "counted only",
-			 name, (unsigned long long)(t->events_unlisted - t->events_over_limit));
-}
-
-static void written(struct report_writer *w, const struct queue_item *i, const char *name)
-{
-	struct buf path = { 0 };
-
-	buf_addf(&path, "%s/%s/%s.json", w->dir, level_of(i), name);
-	if (i->cell)
-		tell_unlisted(i->cell, name);
-	if (w->cfg.on_written && !buf_failed(&path))
-		w->cfg.on_written(w->cfg.ctx, path.data, i->cell);
-	buf_free(&path);
-}
-
-static void forget_text(struct report_writer *w)
-{
-	buf_free(&w->id);
-	buf_free(&w->json);
-}
 
 /*
  * With the lock held, and not while it is said: a log that nobody reads any more may block, and the
@@ -199,7 +84,8 @@ static void fail(struct report_writer *w, int err, const char *name)
 	say(w, LOG_LEVEL_WARN,
 	    "cannot write %s/%s/%s.json: %s; %zu reports are kept and tried again, %llu "
 	    "were dropped",
-	    w->shown, level_of(w->queue.head), name, strerror(-err), w->queue.reports, w->dropped);
+	    w->shown, report_shelf_level(w->queue.head), name, strerror(-err), w->queue.reports,
+	    w->dropped);
 }
 
 static void works_again(struct report_writer *w)
@@ -229,12 +115,11 @@ static void write_head(struct report_writer *w)
 {
 	struct queue_item *i = w->queue.head;
 	char name[128] = "";
+	bool last;
 	int err;
 
 	pthread_mutex_unlock(&w->lock);
-	err = write_item(w, i, name, sizeof(name));
-	if (!err)
-		written(w, i, name);
+	err = report_shelf_put(w->shelf, i, name, sizeof(name));
 	pthread_mutex_lock(&w->lock);
 	say_dropped(w);
 	if (err && err != -EEXIST) {
@@ -245,15 +130,18 @@ static void write_head(struct report_writer *w)
 		w->dropped++;
 		say(w, LOG_LEVEL_ERROR,
 		    "there are %d reports of the name %s already; this one is dropped",
-		    WRITER_MAX_COPIES, w->id.data);
-	} else if (w->failed) {
+		    SHELF_MAX_COPIES, name);
+	} else if (w->failed && i->kind != QUEUE_CHECKPOINT) {
 		works_again(w);
 	}
 	queue_pop(&w->queue);
+	last = !w->queue.head;
 	pthread_cond_broadcast(&w->room);
 	pthread_mutex_unlock(&w->lock);
 	queue_item_free(i);
-	forget_text(w);
+	report_shelf_forget(w->shelf);
+	if (last)
+		report_shelf_settle(w->shelf);
 	pthread_mutex_lock(&w->lock);
 }
 
@@ -316,11 +204,32 @@ static int enqueue(struct report_writer *w, struct queue_item *i, unsigned long 
 
 int report_writer_cell(struct report_writer *w, struct cell *closed)
 {
-	struct queue_item *i = queue_item_cell(closed);
+	struct queue_item *i = queue_item_cell(closed, QUEUE_CELL);
 
 	if (!i)
 		cell_free(closed);
 	return enqueue(w, i, &w->dropped);
+}
+
+/* One that is refused costs no more than a crash right after it would have. */
+int report_writer_checkpoint(struct report_writer *w, struct cell *delta)
+{
+	struct queue_item *i = queue_item_cell(delta, QUEUE_CHECKPOINT);
+	unsigned long long refused = 0;
+
+	if (!i)
+		cell_free(delta);
+	return enqueue(w, i, &refused);
+}
+
+/* When there is no room, the next cell closes what is over as well. */
+void report_writer_time(struct report_writer *w, edr_s64 now_ns)
+{
+	const edr_s64 block_ns = report_level_window(LEVEL_BLOCK, now_ns, 0).start_ns;
+	unsigned long long refused = 0;
+
+	if (block_ns != w->told_ns && !enqueue(w, queue_item_time(now_ns), &refused))
+		w->told_ns = block_ns;
 }
 
 int report_writer_interim(struct report_writer *w, struct cell_events *part)
@@ -336,13 +245,11 @@ static void writer_free(struct report_writer *w)
 {
 	while (w->queue.head)
 		queue_item_free(queue_pop(&w->queue));
-	forget_text(w);
-	report_store_close(w->store);
+	report_shelf_close(w->shelf);
 	pthread_cond_destroy(&w->room);
 	pthread_cond_destroy(&w->work);
 	pthread_mutex_destroy(&w->lock);
 	free(w->shown);
-	free(w->dir);
 	free(w);
 }
 
@@ -360,12 +267,12 @@ static struct report_writer *writer_new(const struct report_writer_config *cfg)
 	}
 	text_term(&shown, cfg->dir, strlen(cfg->dir));
 	w->shown = buf_steal(&shown);
-	w->dir = strdup(cfg->dir);
 	w->cfg = *cfg;
+	w->told_ns = -1;
 	w->queue.max_items = cfg->max_queue ? cfg->max_queue : 1;
 	w->queue.max_part_bytes = cfg->max_queue_bytes ? cfg->max_queue_bytes : WRITER_PART_BYTES;
 	w->queue.join = !cfg->wait_for_room;
-	if (!w->shown || !w->dir) {
+	if (!w->shown) {
 		writer_free(w);
 		return NULL;
 	}
@@ -383,7 +290,7 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 		snprintf(err, err_size, "no memory");
 		return -ENOMEM;
 	}
-	failure = report_store_open(&w->store, cfg->dir, err, err_size);
+	failure = report_shelf_open(&w->shelf, cfg, err, err_size);
 	if (!failure) {
 		failure = mono_thread(&w->thread, run, w);
 		if (failure)
@@ -393,9 +300,6 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 		writer_free(w);
 		return failure;
 	}
-	if (report_store_swept(w->store))
-		log_info("report", "%zu half-written files of a run that was killed are removed",
-			 report_store_swept(w->store));
 	*out = w;
 	return 0;
 }

@@ -21,7 +21,7 @@ except ImportError:
 # Objects whose names come from the reports; an event's members are those of its type.
 OPEN = {"command_counts", "process_events", "by_status", "by_signal", "users", "parents",
         "containers", "errors", "tried_by", "connect_results", "connect_end_results", "results",
-        "end_results", "events"}
+        "end_results", "events", "short_by"}
 OPTIONAL = {"other", "short_by", "failed_short_by", "cut_from_bytes", "hash"}
 
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cells made otherwise than from records: by adding cells up, and by reading a report back. A parent
+ * (block, day, week, month) is a cell whose window holds those of its children.
+ *
+ * All of a merge is sums, minima, maxima and the largest of a list, so that the order and the
+ * grouping of the merges do not matter. What does depend on them is which rows a full table keeps:
+ * those with the largest counts at the end of each merge. Totals are the same all the same, and each
+ * row's true count lies within [count, count + short_by].
+ *
+ *	counts, loss, watched and blind time    added
+ *	first and last event, covered_from/to   the least and the greatest
+ *	tables                                  rows by key; short_by as cell/view.h says
+ *	clock steps                             counted; the first 16 listed
+ *	blind intervals                         the list joined where it touches; time added, for no two
+ *	                                        cells share a moment, even where the clock was set back
+ *	host, process table                     of the cell that was watched latest
+ *	findings                                counted by severity; the worst are listed
+ *	raw events                              not taken over: the cells have them
+ */
+#ifndef EDR_CELL_MERGE_H
+#define EDR_CELL_MERGE_H
+
+#include "cell/view.h"
+
+/* Rows that a cell keeps after each merge into it. */
+struct cell_limits {
+	size_t executables, command_lines, connections;
+};
+extern const struct cell_limits cell_parent_limits;
+
+/* An empty cell; NULL without memory. The caller frees it with cell_free(). limits NULL: none. */
+struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval_min,
+			     const struct cell_limits *limits);
+
+/*
+ * Adds src to dst, which cell_new_window() made. 0; -ERANGE when src's window does not lie inside
+ * dst's (nothing was added); -ENOMEM (dst is then good for cell_free() only).
+ */
+int cell_merge(struct cell *dst, const struct cell *src);
+
+#endif

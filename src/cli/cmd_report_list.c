@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* report list, show and export. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/report_cmd.h"
+#include "report/read.h"
+#include "util/text.h"
+
+static int fail(int err)
+{
+	return cli_fail(err == -ENOMEM ? EX_OSERR : EX_NOINPUT, strerror(-err));
+}
+
+static int read_choice(const struct report_cmd *c, const struct report_choice *one,
+		       struct buf *text)
+{
+	return report_read(c->store, report_levels[one->level].dir, one->file.id, text);
+}
+
+/* ---- list ---- */
+
+struct facts {
+	char window_start[40];
+	edr_u64 events, lost;
+	edr_u64 severity; /* 0: not known */
+};
+
+static void take_facts(const struct buf *text, struct facts *f)
+{
+	struct wire_span doc, v, loss;
+
+	memset(f, 0, sizeof(*f));
+	if (!jr_document(text->data, text->len, &doc))
+		return;
+	if (jr_member(doc, "window_start", &v) && v.len >= 2 && v.len < sizeof(f->window_start))
+		memcpy(f->window_start, v.data + 1, v.len - 2);
+	if (jr_member(doc, "total", &v) || jr_member(doc, "total_events", &v))
+		jr_u64(v, &f->events);
+	if (jr_member(doc, "loss", &loss) && jr_member(loss, "total", &v))
+		jr_u64(v, &f->lost);
+	if (jr_member(doc, "severity", &v))
+		jr_u64(v, &f->severity);
+}
+
+static void list_json(const struct report_choice *one, const struct facts *f, bool first)
+{
+	struct buf line = { 0 };
+
+	buf_addf(&line, "%s  { \"level\": \"%s\", \"report_id\": ", first ? "" : ",\n",
+		 report_levels[one->level].name);
+	text_json(&line, one->file.id, strlen(one->file.id));
+	buf_adds(&line, ", \"window_start\": ");
+	text_json(&line, f->window_start, strlen(f->window_start));
+	buf_addf(&line, ", \"total\": %llu, \"lost\": %llu, \"severity\": ", f->events, f->lost);
+	buf_addf(&line, f->severity ? "%llu" : "null", f->severity);
+	buf_addf(&line, ", \"bytes\": %llu, \"packed\": %s }", one->file.bytes,
+		 one->file.packed ? "true" : "false");
+	fputs(line.data ? line.data : "", stdout);
+	buf_free(&line);
+}
+
+static void list_text(const struct report_choice *one, const struct facts *f)
+{
+	char severity[24] = "-";
+
+	if (f->severity)
+		snprintf(severity, sizeof(severity), "%llu", f->severity);
+	printf("%-36.60s %12llu %9llu %3.3s %11llu%s\n", one->file.id, f->events, f->lost, severity,
+	       one->file.bytes, one->file.packed ? " z" : "");
+}
+
+int report_cmd_list(const struct report_cmd *c)
+{
+	const bool json = c->o->json;
+	struct report_choice *all;
+	struct facts facts;
+	size_t n;
+	int err = report_cmd_choose(c, &all, &n);
+
+	if (err)
+		return fail(err);
+	if (json)
+		puts("[");
+	else if (n)
+		printf("%-36s %12s %9s %3s %11s\n", "REPORT", "EVENTS", "LOST", "SEV", "BYTES");
+	for (size_t i = 0; i < n; i++) {
+		struct buf text = { 0 };
+
+		if (!read_choice(c, &all[i], &text))
+			take_facts(&text, &facts);
+		else
+			memset(&facts, 0, sizeof(facts));
+		if (json)
+			list_json(&all[i], &facts, i == 0);
+		else
+			list_text(&all[i], &facts);
+		buf_free(&text);
+	}
+	if (json)
+		puts(n ? "\n]" : "]");
+	free(all);
+	return 0;
+}
+
+/* ---- show ---- */
+
+static int no_such(const struct report_cmd *c, const struct report_choice *all, size_t n)
+{
+	const char **names = calloc(n + 1, sizeof(*names));
+	const char *nearest = NULL;
+	struct buf text = { 0 };
+
+	for (size_t i = 0; names && i < n; i++)
+		names[i] = all[i].file.id;
+	if (names)
+		nearest = conf_nearest(c->id, names, n);
+	buf_adds(&text, "there is no report '");
+	text_term(&text, c->id, strlen(c->id));
+	buf_adds(&text, nearest ? "'; did you mean " : "'; `report list` names them");
+	buf_addf(&text, nearest ? "%s?" : "%s", nearest ? nearest : "");
+	cli_fail(EX_NOINPUT, text.data ? text.data : "out of memory");
+	buf_free(&text);
+	free(names);
+	return EX_NOINPUT;
+}
+
+static int print_report(const struct report_cmd *c, const struct report_choice *one)
+{
+	struct buf text = { 0 };
+	int err = read_choice(c, one, &text);
+
+	if (!err && c->o->text)
+		err = report_text(text.data, text.len, stdout);
+	else if (!err)
+		fwrite(text.data, 1, text.len, stdout);
+	buf_free(&text);
+	if (err == -EBADMSG)
+		return cli_fail(EX_DATAERR, "this file holds no report that could be shown: "
+					    "`report verify` says more");
+	return err ? fail(err) : 0;
+}
+
+int report_cmd_show(const struct report_cmd *c)
+{
+	const struct report_choice *found = NULL;
+	struct report_cmd of = *c;
+	struct report_choice *all;
+	const bool latest = c->id && strcmp(c->id, "latest") == 0;
+	size_t n;
+	edr_s64 start_ns;
+	int err, status;
+
+	if (!c->id)
+		return cli_fail(EX_USAGE, "say which: report show ID, or report show latest");
+	if (c->level == N_LEVELS)
+		of.level = latest ? LEVEL_CELL : report_level_of_id(c->id, &start_ns);
+	err = report_cmd_choose(&of, &all, &n);
+	if (err)
+		return fail(err);
+	for (size_t i = 0; i < n; i++)
+		if (latest || strcmp(all[i].file.id, c->id) == 0)
+			found = &all[i];
+	if (found)
+		status = print_report(c, found);
+	else if (latest)
+		status = cli_fail(EX_NOINPUT, "there is no report of that level yet");
+	else
+		status = no_such(c, all, n);
+	free(all);
+	return status;
+}
+
+/* ---- export ---- */
+
+/* A line break is only ever between two values: within a string it is escaped. */
+static void print_line(const struct buf *text)
+{
+	const char *at = text->data, *end = at + text->len;
+
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+		const char *stop = newline ? newline : end;
+
+		fwrite(at, 1, (size_t)(stop - at), stdout);
+		for (at = stop; at < end && (*at == '\n' || *at == ' '); at++)
+			;
+	}
+	putchar('\n');
+}
+
+int report_cmd_export(const struct report_cmd *c)
+{
+	struct report_choice *all;
+	int err, status = 0;
+	size_t n;
+
+	err = report_cmd_choose(c, &all, &n);
+	if (err)
+		return fail(err);
+	for (size_t i = 0; i < n && !ferror(stdout); i++) {
+		struct buf text = { 0 };
+
+		err = read_choice(c, &all[i], &text);
+		if (!err)
+			print_line(&text);
+		else
+			status = cli_fail(EX_DATAERR, "a report cannot be read and is left out: "
+						      "`report verify` names it");
+		buf_free(&text);
+	}
+	free(all);
+	return status;
+}

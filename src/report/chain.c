@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/chain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/text.h"
+
+#define DIGITS (CHAIN_HEX - 1)
+#define MEMBER ",\n  \"chain\": { \"number\": "
+#define END "\n}\n"
+#define MEMBER_MAX 768 /* the longest that can be written */
+
+static const char zeros[CHAIN_HEX] =
+	"0000000000000000000000000000000000000000000000000000000000000000";
+
+static void to_hex(const unsigned char *bytes, size_t n, char *out)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = digit[bytes[i] >> 4];
+		*out++ = digit[bytes[i] & 15];
+	}
+	*out = '\0';
+}
+
+int chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (!EVP_Digest(data, len, digest, &n, EVP_sha256(), NULL) || 2 * n != DIGITS)
+		return -EIO;
+	to_hex(digest, n, out);
+	return 0;
+}
+
+bool chain_same(const char a[CHAIN_HEX], const char b[CHAIN_HEX])
+{
+	return a[0] && b[0] && CRYPTO_memcmp(a, b, CHAIN_HEX) == 0;
+}
+
+static bool is_hex(const char *s)
+{
+	return strspn(s, "0123456789abcdef") == DIGITS && s[DIGITS] == '\0';
+}
+
+/* ---- the member as text ---- */
+
+static void add_member(struct buf *out, const struct chain_link *l)
+{
+	buf_addf(out, MEMBER "%llu, ", l->number);
+	if (l->previous_id[0])
+		buf_addf(out, "\"previous_id\": \"%s\", \"previous_sha256\": \"%s\"",
+			 l->previous_id, l->previous_sha256);
+	else
+		buf_adds(out, "\"previous_id\": null, \"previous_sha256\": null");
+	buf_addf(out, ", \"sha256\": \"%s\"", l->sha256);
+	if (l->hmac_sha256[0])
+		buf_addf(out, ", \"hmac_sha256\": \"%s\"", l->hmac_sha256);
+	buf_adds(out, " }" END);
+}
+
+/* The beginning of the member, which is at the text's end; NULL when there is none. */
+static const char *find_member(const char *text, size_t len)
+{
+	const size_t window = len < MEMBER_MAX ? len : MEMBER_MAX;
+	const char *from = text + len - window, *found = NULL, *at;
+	size_t left = window;
+
+	while ((at = memmem(from, left, MEMBER, strlen(MEMBER)))) {
+		found = at;
+		left -= (size_t)(at + 1 - from);
+		from = at + 1;
+	}
+	return found;
+}
+
+/* `"name": "value"` or `"name": null` into out, which is as large as max. Gives what follows. */
+static const char *take_string(const char *at, const char *name, char *out, size_t max)
+{
+	const size_t len = strlen(name);
+	const char *end;
+
+	if (strncmp(at, name, len) != 0)
+		return NULL;
+	at += len;
+	out[0] = '\0';
+	if (strncmp(at, "null", 4) == 0)
+		return at + 4;
+	end = *at == '"' ? strchr(at + 1, '"') : NULL;
+	if (!end || (size_t)(end - at) > max)
+		return NULL;
+	memcpy(out, at + 1, (size_t)(end - at - 1));
+	out[end - at - 1] = '\0';
+	return end + 1;
+}
+
+static bool parse_member(const char *text, struct chain_link *l)
+{
+	const char *at = text + strlen(MEMBER);
+	char *end;
+
+	l->number = strtoull(at, &end, 10);
+	at = take_string(end, ", \"previous_id\": ", l->previous_id, sizeof(l->previous_id));
+	if (at)
+		at = take_string(at, ", \"previous_sha256\": ", l->previous_sha256,
+				 sizeof(l->previous_sha256));
+	if (at)
+		at = take_string(at, ", \"sha256\": ", l->sha256, sizeof(l->sha256));
+	if (at && *at == ',')
+		at = take_string(at, ", \"hmac_sha256\": ", l->hmac_sha256, sizeof(l->hmac_sha256));
+	if (!at || !l->number || !is_hex(l->sha256))
+		return false;
+	return (!l->previous_id[0] || is_hex(l->previous_sha256)) &&
+	       (!l->hmac_sha256[0] || is_hex(l->hmac_sha256));
+}
+
+bool chain_read(const char *text, size_t len, struct chain_link *out)
+{
+	const char *member = find_member(text, len);
+	struct buf again = { 0 };
+	char copy[MEMBER_MAX + 1];
+	size_t n;
+	bool same;
+
+	memset(out, 0, sizeof(*out));
+	if (!member)
+		return false;
+	n = (size_t)(text + len - member);
+	memcpy(copy, member, n);
+	copy[n] = '\0';
+	if (!parse_member(copy, out))
+		return false;
+	/* Only what we would write ourselves: nothing may hide in a looser reading. */
+	add_member(&again, out);
+	same = !buf_failed(&again) && again.len == n && memcmp(again.data, member, n) == 0;
+	buf_free(&again);
+	if (!same)
+		memset(out, 0, sizeof(*out));
+	return same;
+}
+
+bool chain_unseal(struct buf *text)
+{
+	struct chain_link link;
+
+	if (!text->data || !chain_read(text->data, text->len, &link))
+		return false;
+	text->len = (size_t)(find_member(text->data, text->len) - text->data);
+	buf_adds(text, END); /* shorter than what was there: needs no memory */
+	return true;
+}
+
+/* ---- digests ---- */
+
+/* Over the report's text up to the member, and the member. */
+static int digest_of(const char *body, size_t len, const struct buf *member, char out[CHAIN_HEX])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned n = 0;
+	bool good;
+
+	if (!ctx)
+		return -ENOMEM;
+	good = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) && EVP_DigestUpdate(ctx, body, len) &&
+	       EVP_DigestUpdate(ctx, member->data, member->len) &&
+	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
+	EVP_MD_CTX_free(ctx);
+	if (!good)
+		return -EIO;
+	to_hex(digest, n, out);
+	return 0;
+}
+
+/*
+ * RFC 2104 by hand, for the text is in two pieces and HMAC_Update() is deprecated in OpenSSL 3 while
+ * EVP_MAC is not in 1.1.1: H(key ^ opad, H(key ^ ipad, text)).
+ */
+static int hmac_of(const struct chain_key *key, const char *body, size_t len,
+		   const struct buf *member, char out[CHAIN_HEX])
+{
+	unsigned char pad[2][64] = { { 0 } }, digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned n = 0;
+	bool good = ctx != NULL;
+
+	if (key->len > sizeof(pad[0]))
+		good = good && EVP_Digest(key->bytes, key->len, pad[0], NULL, EVP_sha256(), NULL);
+	else
+		memcpy(pad[0], key->bytes, key->len);
+	for (size_t i = 0; i < sizeof(pad[0]); i++) {
+		pad[1][i] = pad[0][i] ^ 0x5c;
+		pad[0][i] ^= 0x36;
+	}
+	good = good && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
+	       EVP_DigestUpdate(ctx, pad[0], sizeof(pad[0])) && EVP_DigestUpdate(ctx, body, len) &&
+	       EVP_DigestUpdate(ctx, member->data, member->len) &&
+	       EVP_DigestFinal_ex(ctx, digest, &n) && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
+	       EVP_DigestUpdate(ctx, pad[1], sizeof(pad[1])) && EVP_DigestUpdate(ctx, digest, n) &&
+	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
+	EVP_MD_CTX_free(ctx);
+	OPENSSL_cleanse(pad, sizeof(pad));
+	if (!good)
+		return -EIO;
+	to_hex(digest, n, out);
+	return 0;
+}
+
+/* link->sha256 and, with a key, ->hmac_sha256, over the text with both blank. */
+static int digest_link(const char *body, size_t len, struct chain_link *link, bool with_hmac,
+		       const struct chain_key *key)
+{
+	struct buf blank = { 0 };
+	int err;
+
+	memcpy(link->sha256, zeros, sizeof(zeros));
+	link->hmac_sha256[0] = '\0';
+	if (with_hmac)
+		memcpy(link->hmac_sha256, zeros, sizeof(zeros));
+	add_member(&blank, link);
+	link->hmac_sha256[0] = '\0';
+	err = buf_failed(&blank) ? -ENOMEM : digest_of(body, len, &blank, link->sha256);
+	if (!err && key && key->len)
+		err = hmac_of(key, body, len, &blank, link->hmac_sha256);
+	buf_free(&blank);
+	return err;
+}
+
+int chain_digest(const char *text, size_t len, const struct chain_key *key, char sha256[CHAIN_HEX],
+		 char hmac[CHAIN_HEX])
+{
+	struct chain_link link;
+	int err;
+
+	hmac[0] = sha256[0] = '\0';
+	if (!chain_read(text, len, &link))
+		return -EINVAL;
+	err = digest_link(text, (size_t)(find_member(text, len) - text), &link,
+			  link.hmac_sha256[0] != '\0', key);
+	if (err)
+		return err;
+	memcpy(sha256, link.sha256, CHAIN_HEX);
+	memcpy(hmac, link.hmac_sha256, CHAIN_HEX);
+	return 0;
+}
+
+int chain_member(const char *text, size_t len, struct chain_link *link, const struct chain_key *key,
+		 struct buf *member)
+{
+	struct chain_link there;
+	int err;
+
+	if (len <= CHAIN_END_LEN || memcmp(text + len - CHAIN_END_LEN, END, CHAIN_END_LEN) != 0 ||
+	    chain_read(text, len, &there))
+		return -EINVAL;
+	err = digest_link(text, len - CHAIN_END_LEN, link, key && key->len, key);
+	if (err)
+		return err;
+	add_member(member, link);
+	return buf_failed(member) ? -ENOMEM : 0;
+}
+
+int chain_seal(struct buf *text, struct chain_link *link, const struct chain_key *key)
+{
+	struct buf member = { 0 };
+	int err;
+
+	if (!text->data)
+		return -EINVAL;
+	err = chain_member(text->data, text->len, link, key, &member);
+	if (!err && !buf_reserve(text, member.len)) {
+		text->failed = false;
+		err = -ENOMEM;
+	}
+	if (!err) {
+		text->len -= CHAIN_END_LEN;
+		buf_add(text, member.data, member.len);
+	}
+	buf_free(&member);
+	return err;
+}
+
+/* ---- the key ---- */
+
+static int refuse(char *err, size_t size, const char *path, const char *why, int status)
+{
+	struct buf shown = { 0 };
+
+	text_term(&shown, path, strlen(path));
+	snprintf(err, size, "chain_key_file %s: %s", shown.data ? shown.data : "", why);
+	buf_free(&shown);
+	return status;
+}
+
+/* NULL when it is as a secret should lie. */
+static const char *check_key_file(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return "is no file";
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return "belongs neither to root nor to the user of this process";
+	if (st.st_mode & (S_IRWXG | S_IRWXO))
+		return "can be read by others: chmod 600 it";
+	return NULL;
+}
+
+int chain_key_load(struct chain_key *key, const char *path, char *err, size_t err_size)
+{
+	unsigned char block[CHAIN_KEY_MAX + 2];
+	const char *why;
+	ssize_t n;
+	int fd;
+
+	memset(key, 0, sizeof(*key));
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return refuse(err, err_size, path, strerror(errno), -errno);
+	why = check_key_file(fd);
+	n = why ? 0 : read(fd, block, sizeof(block));
+	close(fd);
+	if (why)
+		return refuse(err, err_size, path, why, -EPERM);
+	if (n > 0 && block[n - 1] == '\n')
+		n--;
+	if (n < CHAIN_KEY_MIN || n > CHAIN_KEY_MAX) {
+		OPENSSL_cleanse(block, sizeof(block));
+		return refuse(err, err_size, path, "must hold a key of 16 to 4096 bytes", -EINVAL);
+	}
+	memcpy(key->bytes, block, (size_t)n);
+	key->len = (size_t)n;
+	OPENSSL_cleanse(block, sizeof(block));
+	return 0;
+}
+
+void chain_key_wipe(struct chain_key *key)
+{
+	OPENSSL_cleanse(key, sizeof(*key));
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "report/store_private.h"
+
+#define BLOCK 65536
+#define GZIP_BITS (15 + 16) /* zlib's largest window, with gzip's head */
+#define GZIP_LEVEL 6
+
+/* ---- what there is ---- */
+
+static int compare_files(const void *a, const void *b)
+{
+	return strcmp(((const struct report_file *)a)->id, ((const struct report_file *)b)->id);
+}
+
+/* The length of the id in a file's name; 0 when it is no report's. */
+static size_t id_len(const char *name, bool *packed)
+{
+	const size_t len = strlen(name);
+
+	*packed = len > 8 && strcmp(name + len - 8, ".json.gz") == 0;
+	if (*packed)
+		return len - 8;
+	return len > 5 && strcmp(name + len - 5, ".json") == 0 ? len - 5 : 0;
+}
+
+static int take_name(int dir, const char *name, struct report_files *out)
+{
+	struct report_file *grown, f = { .packed = false };
+	size_t len = id_len(name, &f.packed);
+	struct stat st;
+
+	if (len > STORE_NAME_MAX || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !S_ISREG(st.st_mode))
+		len = 0;
+	memcpy(f.id, name, len);
+	if (!len || !store_good_name(f.id, STORE_NAME_MAX)) {
+		out->strange++;
+		return 0;
+	}
+	f.bytes = (edr_u64)st.st_size;
+	if ((out->n & (out->n - 1)) == 0) {
+		grown = realloc(out->file, (out->n ? 2 * out->n : 1) * sizeof(f));
+		if (!grown)
+			return -ENOMEM;
+		out->file = grown;
+	}
+	out->file[out->n++] = f;
+	return 0;
+}
+
+/* Each id once: packing that was cut short leaves both forms. The plain one counts. */
+static void sort_files(struct report_files *f)
+{
+	size_t kept = 0;
+
+	if (f->n)
+		qsort(f->file, f->n, sizeof(f->file[0]), compare_files);
+	for (size_t i = 0; i < f->n; i++) {
+		if (kept && strcmp(f->file[kept - 1].id, f->file[i].id) == 0)
+			f->file[kept - 1].packed = false;
+		else
+			f->file[kept++] = f->file[i];
+	}
+	f->n = kept;
+}
+
+int report_files_list(struct report_store *s, const char *level, struct report_files *out)
+{
+	int dir = store_dir(s, level, false), err = 0;
+	struct dirent *entry;
+	DIR *list;
+
+	memset(out, 0, sizeof(*out));
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	/* A descriptor of its own: where readdir() stands is shared by copies of one. */
+	list = fdopendir(openat(dir, ".", DIR_FLAGS));
+	err = list ? 0 : -errno;
+	while (!err && (entry = readdir(list)))
+		if (entry->d_name[0] != '.')
+			err = take_name(dir, entry->d_name, out);
+	if (list)
+		closedir(list);
+	close(dir);
+	if (err)
+		report_files_free(out);
+	else
+		sort_files(out);
+	return err;
+}
+
+void report_files_free(struct report_files *f)
+{
+	free(f->file);
+	memset(f, 0, sizeof(*f));
+}
+
+const char **report_children(const struct report_files *children, enum report_level parent,
+			     struct report_window w, size_t *n)
+{
+	const char **ids = calloc(children->n + 1, sizeof(*ids));
+	edr_s64 start_ns;
+
+	*n = 0;
+	for (size_t i = 0; ids && i < children->n; i++) {
+		const char *id = children->file[i].id;
+
+		if (report_level_of_id(id, &start_ns) + 1 == parent && start_ns >= w.start_ns &&
+		    start_ns < w.end_ns)
+			ids[(*n)++] = id;
+	}
+	return ids;
+}
+
+/* ---- reading ---- */
+
+static int read_fd(int fd, struct buf *out)
+{
+	const size_t before = out->len;
+	ssize_t n;
+
+	do {
+		if (out->len - before > REPORT_MAX_BYTES)
+			return -EFBIG;
+		if (!buf_reserve(out, BLOCK))
+			return -ENOMEM;
+		n = read(fd, out->data + out->len, BLOCK);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0)
+			out->len += (size_t)n;
+	} while (n != 0);
+	out->data[out->len] = '\0';
+	return 0;
+}
+
+static int read_at(int dir, const char *name, struct buf *out)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st))
+		err = -errno;
+	else
+		err = S_ISREG(st.st_mode) ? read_fd(fd, out) : -EBADMSG;
+	close(fd);
+	return err;
+}
+
+int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out)
+{
+	int dir = store_dir(s, level, false), err;
+
+	if (dir < 0)
+		return dir;
+	err = read_at(dir, name, out);
+	close(dir);
+	return err;
+}
+
+static int inflate_all(z_stream *z, struct buf *out)
+{
+	const size_t before = out->len;
+	int status = Z_OK;
+
+	while (status == Z_OK) {
+		if (out->len - before > REPORT_MAX_BYTES)
+			return -EFBIG;
+		if (!buf_reserve(out, BLOCK))
+			return -ENOMEM;
+		z->next_out = (unsigned char *)out->data + out->len;
+		z->avail_out = BLOCK;
+		status = inflate(z, Z_NO_FLUSH);
+		out->len += BLOCK - z->avail_out;
+	}
+	out->data[out->len] = '\0';
+	/* Bytes behind the end are bytes that nobody vouches for. */
+	return status == Z_STREAM_END && z->avail_in == 0 ? 0 : -EBADMSG;
+}
+
+static int unpack(const struct buf *packed, struct buf *out)
+{
+	z_stream z = { .next_in = (unsigned char *)packed->data,
+		       .avail_in = (unsigned)packed->len };
+	int err;
+
+	if (inflateInit2(&z, GZIP_BITS) != Z_OK)
+		return -ENOMEM;
+	err = inflate_all(&z, out);
+	inflateEnd(&z);
+	return err;
+}
+
+int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)
+{
+	char name[STORE_NAME_MAX + 16];
+	struct buf packed = { 0 };
+	int err;
+
+	if (!store_good_name(id, STORE_NAME_MAX))
+		return -EINVAL;
+	snprintf(name, sizeof(name), "%s.json", id);
+	err = report_file_read(s, level, name, out);
+	if (err != -ENOENT)
+		return err;
+	strcat(name, ".gz");
+	err = report_file_read(s, level, name, &packed);
+	if (!err)
+		err = unpack(&packed, out);
+	buf_free(&packed);
+	return err;
+}
+
+/* ---- writing ---- */
+
+int report_file_replace(struct report_store *s, const char *level, const char *name,
+			struct wire_span data)
+{
+	const struct wire_span piece[2] = { data, { "", 0 } };
+	int dir, err = -ENOENT;
+
+	for (int i = 0; i < 2 && (err == -ENOENT || err == -ESTALE); i++) {
+		dir = store_dir(s, level, i > 0);
+		if (dir < 0)
+			return dir;
+		err = store_put(s, dir, name, piece, true);
+		close(dir);
+	}
+	return err;
+}
+
+int report_file_remove(struct report_store *s, const char *level, const char *name)
+{
+	int dir = store_dir(s, level, false), err;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	err = unlinkat(dir, name, 0) && errno != ENOENT ? -errno : 0;
+	close(dir);
+	return err;
+}
+
+int report_remove(struct report_store *s, const char *level, const char *id)
+{
+	char name[STORE_NAME_MAX + 16];
+	int err, again;
+
+	if (!store_good_name(id, STORE_NAME_MAX))
+		return -EINVAL;
+	snprintf(name, sizeof(name), "%s.json", id);
+	err = report_file_remove(s, level, name);
+	strcat(name, ".gz");
+	again = report_file_remove(s, level, name);
+	return err ? err : again;
+}
+
+/* ---- packing ---- */
+
+static int pack(const struct buf *text, struct buf *out)
+{
+	z_stream z = { .next_in = (unsigned char *)text->data, .avail_in = (unsigned)text->len };
+	size_t bound;
+	int status;
+
+	/* No name and no time in the head: the same report, the same bytes. */
+	if (deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, GZIP_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return -ENOMEM;
+	bound = deflateBound(&z, (unsigned long)text->len);
+	if (!buf_reserve(out, bound)) {
+		deflateEnd(&z);
+		return -ENOMEM;
+	}
+	z.next_out = (unsigned char *)out->data;
+	z.avail_out = (unsigned)bound;
+	status = deflate(&z, Z_FINISH);
+	out->len = bound - z.avail_out;
+	deflateEnd(&z);
+	return status == Z_STREAM_END ? 0 : -EIO;
+}
+
+/* The packed one is there and safe before the other goes; readers prefer the latter. */
+static int pack_text(struct report_store *s, const char *level, const char *id,
+		     const struct buf *text, edr_s64 *saved)
+{
+	char name[STORE_NAME_MAX + 16];
+	struct buf packed = { 0 }, back = { 0 };
+	int err = pack(text, &packed);
+
+	if (!err)
+		err = unpack(&packed, &back);
+	if (!err && (back.len != text->len || memcmp(back.data, text->data, text->len) != 0))
+		err = -EIO;
+	snprintf(name, sizeof(name), "%s.json.gz", id);
+	if (!err)
+		err = report_file_replace(s, level, name,
+					  (struct wire_span){ packed.data, packed.len });
+	name[strlen(name) - 3] = '\0';
+	if (!err)
+		err = report_file_remove(s, level, name);
+	*saved = (edr_s64)text->len - (edr_s64)packed.len;
+	buf_free(&packed);
+	buf_free(&back);
+	return err;
+}
+
+int report_pack(struct report_store *s, const char *level, const char *id, edr_s64 *saved)
+{
+	char name[STORE_NAME_MAX + 16];
+	struct buf text = { 0 };
+	int err;
+
+	*saved = 0;
+	if (!store_good_name(id, STORE_NAME_MAX))
+		return -EINVAL;
+	snprintf(name, sizeof(name), "%s.json", id);
+	err = report_file_read(s, level, name, &text);
+	if (!err)
+		err = pack_text(s, level, id, &text, saved);
+	buf_free(&text);
+	return err;
+}

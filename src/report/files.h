@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The reports as files: what there is, reading, removing, packing. No link is followed. */
+#ifndef EDR_REPORT_FILES_H
+#define EDR_REPORT_FILES_H
+
+#include "edr/wire.h"
+#include "report/chain.h"
+#include "report/report.h"
+#include "wire/wire.h"
+
+/* No report is larger when it is unpacked: a small file can claim to be a huge one. */
+#define REPORT_MAX_BYTES ((size_t)512 << 20)
+
+struct report_file {
+	char id[CHAIN_ID_MAX];
+	bool packed;
+	edr_u64 bytes; /* on disk */
+};
+
+struct report_files {
+	struct report_file *file; /* by id */
+	size_t n;
+	size_t strange; /* names that no report has; links */
+};
+
+/* 0 with none when there is no such directory; -errno. */
+int report_files_list(struct report_store *s, const char *level, struct report_files *out);
+void report_files_free(struct report_files *f);
+
+/*
+ * Those of the level below whose windows lie in w: what a parent is made of. The array is the
+ * caller's, the ids are of children. NULL without memory.
+ */
+const char **report_children(const struct report_files *children, enum report_level parent,
+			     struct report_window w, size_t *n);
+
+/* A file of the directory itself, or of a level's: as it is. 0, -ENOENT, -ELOOP, ... */
+int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out);
+/* Written whole or not at all, in place of what is there. */
+int report_file_replace(struct report_store *s, const char *level, const char *name,
+			struct wire_span data);
+/* 0 also when it is not there. */
+int report_file_remove(struct report_store *s, const char *level, const char *name);
+
+/* Both forms of it. */
+int report_remove(struct report_store *s, const char *level, const char *id);
+/* Turns id.json into id.json.gz, and checks that it can be read back. *saved: bytes. */
+int report_pack(struct report_store *s, const char *level, const char *id, edr_s64 *saved);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/shelf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cell/view.h"
+#include "report/cell_json.h"
+#include "report/checkpoint.h"
+#include "report/heads.h"
+#include "report/level.h"
+#include "report/retain.h"
+#include "report/tree.h"
+#include "util/log.h"
+#include "util/text.h"
+
+struct report_shelf {
+	struct report_writer_config cfg;
+	char *dir;
+	char *shown;
+	struct report_store *store;
+	struct heads *heads;
+	struct report_tree *tree;
+	struct buf id, json; /* of the item at hand; id is empty while there is no text yet */
+	struct retain_config retain;
+	bool retains;
+	edr_s64 retained_ns; /* end of the block for which it was done */
+	unsigned serial;     /* of checkpoints */
+	bool checkpoint_failed;
+};
+
+/* ---- one report ---- */
+
+/*
+ * Makes the text that says it is `to` from the one that says it is `from`. The id is the third
+ * member of a report, before any string that comes from elsewhere.
+ */
+static int rename_text(struct buf *json, const char *from, const char *to)
+{
+	struct buf old = { 0 }, text = { 0 };
+	char *at;
+	int err = 0;
+
+	buf_addf(&old, "\"report_id\": \"%s\"", from);
+	at = buf_failed(&old) ? NULL : memmem(json->data, json->len, old.data, old.len);
+	if (at) {
+		buf_add(&text, json->data, (size_t)(at - json->data));
+		buf_addf(&text, "\"report_id\": \"%s\"", to);
+		at += old.len;
+		buf_add(&text, at, (size_t)(json->data + json->len - at));
+	}
+	buf_free(&old);
+	if (!at || buf_failed(&text)) {
+		buf_free(&text);
+		return -ENOMEM;
+	}
+	buf_free(json);
+	*json = text;
+	return err;
+}
+
+static int make_text(struct report_shelf *s, const struct queue_item *i)
+{
+	int err;
+
+	if (s->id.len)
+		return 0;
+	if (i->kind == QUEUE_CELL)
+		err = report_cell_json(i->cell, &s->id, &s->json);
+	else
+		err = cell_json_parts(i->part, i->n_parts, &s->id, &s->json);
+	if (err) {
+		buf_free(&s->id);
+		buf_free(&s->json);
+	}
+	return err;
+}
+
+const char *report_shelf_level(const struct queue_item *i)
+{
+	return report_levels[i->kind == QUEUE_CELL ? LEVEL_CELL : LEVEL_INTERIM].dir;
+}
+
+/* name is the id that it was written under. */
+static int write_report(struct report_shelf *s, const struct queue_item *i, char *name, size_t size)
+{
+	int err = make_text(s, i);
+
+	if (err)
+		return err;
+	snprintf(name, size, "%s", s->id.data);
+	err = report_store_write(s->store, report_shelf_level(i), name, s->json.data, s->json.len);
+	for (unsigned copy = 2; err == -EEXIST && copy <= SHELF_MAX_COPIES; copy++) {
+		char old[128];
+
+		snprintf(old, sizeof(old), "%s", name);
+		snprintf(name, size, "%s-%u", s->id.data, copy);
+		err = rename_text(&s->json, old, name);
+		if (!err)
+			err = report_store_write(s->store, report_shelf_level(i), name,
+						 s->json.data, s->json.len);
+	}
+	if (err) {
+		/* The next try begins with the first name again. */
+		int again = strcmp(name, s->id.data) ? rename_text(&s->json, name, s->id.data) : 0;
+
+		if (again)
+			buf_free(&s->id);
+	}
+	return err;
+}
+
+/* Once a cell, for each of its raw events that is in no file. */
+static void tell_unlisted(const struct cell *cell, const char *name)
+{
+	const struct cell_totals *t = cell_totals(cell);
+
+	if (t->events_over_limit)
+		log_warn("report",
+			 "%s: its interim parts had reached max_interim_mb: %llu raw events are "
+			 "counted only",
+			 name, (unsigned long long)t->events_over_limit);
+	if (t->events_unlisted > t->events_over_limit)
+		log_warn("report",
+			 "%s: the disk could not keep up, or memory was short: %llu raw events are "
+			 "counted only",
+			 name, (unsigned long long)(t->events_unlisted - t->events_over_limit));
+}
+
+static void written(struct report_shelf *s, const struct queue_item *i, const char *name)
+{
+	struct buf path = { 0 };
+
+	buf_addf(&path, "%s/%s/%s.json", s->dir, report_shelf_level(i), name);
+	if (i->cell)
+		tell_unlisted(i->cell, name);
+	if (s->cfg.on_written && !buf_failed(&path))
+		s->cfg.on_written(s->cfg.ctx, path.data, i->cell);
+	buf_free(&path);
+}
+
+void report_shelf_forget(struct report_shelf *s)
+{
+	buf_free(&s->id);
+	buf_free(&s->json);
+}
+
+/* ---- what comes with it ---- */
+
+/* From the tree. */
+static void parent_written(void *ctx, enum report_level level, const char *id)
+{
+	struct report_shelf *s = ctx;
+	struct buf path = { 0 };
+
+	buf_addf(&path, "%s/%s/%s.json", s->dir, report_levels[level].dir, id);
+	if (s->cfg.on_written && !buf_failed(&path))
+		s->cfg.on_written(s->cfg.ctx, path.data, NULL);
+	buf_free(&path);
+}
+
+/* What is too old, or too much, goes once a block; the time is that of the records. */
+static void retain(struct report_shelf *s, edr_s64 now_ns)
+{
+	const edr_s64 block_ns = report_level_window(LEVEL_BLOCK, now_ns, 0).end_ns;
+	struct retain_totals done;
+	int err;
+
+	if (!s->retains || block_ns == s->retained_ns)
+		return;
+	s->retained_ns = block_ns;
+	err = report_retain(s->store, s->heads, &s->retain, now_ns, &done);
+	if (err)
+		log_warn("report", "old reports in %s cannot be removed or packed: %s", s->shown,
+			 strerror(-err));
+	if (done.removed)
+		log_info("report", "%zu old reports are removed, %llu bytes", done.removed,
+			 done.freed);
+	if (done.packed)
+		log_debug("report", "%zu cells are packed, %lld bytes less", done.packed,
+			  done.saved_bytes);
+}
+
+/* Not tried again: the next one comes soon, and a full disk is for the reports. */
+static void write_checkpoint(struct report_shelf *s, const struct cell *delta)
+{
+	int err = checkpoint_write(s->store, &s->serial, delta);
+
+	if (err && !s->checkpoint_failed)
+		log_warn("report", "cannot write a checkpoint in %s: %s; a crash costs more now",
+			 s->shown, strerror(-err));
+	s->checkpoint_failed = err != 0;
+}
+
+/* The report, once; then its window has no need of checkpoints any more. */
+static int put_report(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
+{
+	int err = i->written ? 0 : write_report(s, i, name, size);
+
+	if (err || i->written)
+		return err;
+	i->written = true;
+	written(s, i, name);
+	if (i->kind != QUEUE_CELL)
+		return 0;
+	report_tree_wrote(s->tree, cell_totals(i->cell)->window_start_ns);
+	if (s->cfg.checkpoint_s)
+		checkpoint_clear(s->store, cell_totals(i->cell)->window_end_ns);
+	return 0;
+}
+
+/* The parents of all windows that are over by then. */
+static int put_parents(struct report_shelf *s, edr_s64 now_ns, char *name, size_t size)
+{
+	int err;
+
+	snprintf(name, size, "its parents");
+	err = report_tree_advance(s->tree, now_ns);
+	if (!err)
+		retain(s, now_ns);
+	return err;
+}
+
+int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
+{
+	int err = 0;
+
+	if (i->kind == QUEUE_CHECKPOINT)
+		write_checkpoint(s, i->cell);
+	if (i->kind == QUEUE_CELL || i->kind == QUEUE_PARTS)
+		err = put_report(s, i, name, size);
+	if (!err && (i->kind == QUEUE_CELL || i->kind == QUEUE_TIME))
+		err = put_parents(s, i->now_ns, name, size);
+	return err;
+}
+
+/* What the disk refuses now is in the next announcement. */
+void report_shelf_settle(struct report_shelf *s)
+{
+	int err = heads_settle(s->heads);
+
+	if (err)
+		log_warn("report", "cannot write %s/chain.json: %s", s->shown, strerror(-err));
+}
+
+/* ---- opening ---- */
+
+/* What cannot be written now is left for the next start: it must not keep the agent from watching. */
+static void recover(struct report_shelf *s)
+{
+	int n = s->cfg.checkpoint_s ? checkpoint_recover(s->store, s->cfg.checkpoint_s) : 0;
+
+	if (n < 0)
+		log_error("report",
+			  "the checkpoints of a run that was killed cannot be read or written "
+			  "out: %s",
+			  strerror(-n));
+	/* Those of this run lie behind what may be left. */
+	s->serial = n < 0 ? 10000000u : 0;
+}
+
+static struct report_shelf *shelf_new(const struct report_writer_config *cfg)
+{
+	struct report_shelf *s = calloc(1, sizeof(*s));
+	struct buf shown = { 0 };
+
+	if (!s)
+		return NULL;
+	text_term(&shown, cfg->dir, strlen(cfg->dir));
+	s->shown = buf_steal(&shown);
+	s->dir = strdup(cfg->dir);
+	s->cfg = *cfg;
+	s->retains = cfg->retain != NULL;
+	if (cfg->retain)
+		s->retain = *cfg->retain;
+	/* What they point at is the caller's. */
+	s->cfg.retain = NULL;
+	s->cfg.key = NULL;
+	s->cfg.dir = NULL;
+	if (s->shown && s->dir)
+		return s;
+	report_shelf_close(s);
+	return NULL;
+}
+
+static int open_all(struct report_shelf *s, const struct report_writer_config *cfg, char *err,
+		    size_t err_size)
+{
+	int failure = report_store_open(&s->store, cfg->dir, err, err_size);
+
+	if (!failure)
+		failure = heads_open(&s->heads, s->store, cfg->key, err, err_size);
+	if (failure)
+		return failure;
+	report_store_chain(s->store, s->heads);
+	recover(s);
+	s->tree = report_tree_new(s->store, s->heads, parent_written, s);
+	if (s->tree)
+		return 0;
+	snprintf(err, err_size, "no memory");
+	return -ENOMEM;
+}
+
+int report_shelf_open(struct report_shelf **out, const struct report_writer_config *cfg, char *err,
+		      size_t err_size)
+{
+	struct report_shelf *s = shelf_new(cfg);
+	int failure = -ENOMEM;
+
+	*out = NULL;
+	if (s)
+		failure = open_all(s, cfg, err, err_size);
+	else
+		snprintf(err, err_size, "no memory");
+	if (failure) {
+		report_shelf_close(s);
+		return failure;
+	}
+	if (report_store_swept(s->store))
+		log_info("report", "%zu half-written files of a run that was killed are removed",
+			 report_store_swept(s->store));
+	*out = s;
+	return 0;
+}
+
+void report_shelf_close(struct report_shelf *s)
+{
+	if (!s)
+		return;
+	report_shelf_forget(s);
+	report_tree_free(s->tree);
+	heads_close(s->heads);
+	report_store_close(s->store);
+	free(s->shown);
+	free(s->dir);
+	free(s);
+}

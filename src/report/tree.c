@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/tree.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/chain.h"
+#include "report/files.h"
+#include "report/heads.h"
+#include "report/parent.h"
+#include "report/report.h"
+#include "util/log.h"
+
+struct report_tree {
+	struct report_store *store;
+	const struct heads *heads;
+	void (*on_written)(void *ctx, enum report_level level, const char *id);
+	void *ctx;
+	bool begun;
+	edr_s64 now_ns; /* of the last time that all was done */
+	/* Starts of cells that came after their block, first and last; first > last: none. */
+	edr_s64 late_from_ns, late_to_ns;
+};
+
+/* A level under way: what there is of it and of the level below. */
+struct pass {
+	struct report_tree *t;
+	enum report_level level;
+	edr_s64 now_ns;
+	struct report_files children, own;
+};
+
+static void no_late(struct report_tree *t)
+{
+	t->late_from_ns = INT64_MAX;
+	t->late_to_ns = INT64_MIN;
+}
+
+struct report_tree *
+report_tree_new(struct report_store *s, const struct heads *heads,
+		void (*on_written)(void *ctx, enum report_level level, const char *id), void *ctx)
+{
+	struct report_tree *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->store = s;
+	t->heads = heads;
+	t->on_written = on_written;
+	t->ctx = ctx;
+	no_late(t);
+	return t;
+}
+
+void report_tree_free(struct report_tree *t)
+{
+	free(t);
+}
+
+static edr_s64 block_end(edr_s64 ns)
+{
+	return report_level_window(LEVEL_BLOCK, ns, 0).end_ns;
+}
+
+void report_tree_wrote(struct report_tree *t, edr_s64 start_ns)
+{
+	if (!t->begun || block_end(start_ns) > t->now_ns)
+		return;
+	if (start_ns < t->late_from_ns)
+		t->late_from_ns = start_ns;
+	if (start_ns > t->late_to_ns)
+		t->late_to_ns = start_ns;
+}
+
+/* What a parent is made of is the report without its place in the chain. */
+static int read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
+{
+	int err = report_read(ctx, report_levels[level].dir, id, text);
+
+	if (!err)
+		chain_unseal(text);
+	return err;
+}
+
+static int compare_file(const void *id, const void *file)
+{
+	return strcmp(id, ((const struct report_file *)file)->id);
+}
+
+static bool has(const struct report_files *f, const char *id)
+{
+	return f->n && bsearch(id, f->file, f->n, sizeof(f->file[0]), compare_file);
+}
+
+/* Where retention has been, all is written that ever will be. */
+static bool is_past(const struct pass *p, struct report_window w)
+{
+	const struct heads_file *f = p->t->heads ? heads_now(p->t->heads) : NULL;
+	struct report_window up = w;
+
+	if (!f)
+		return false;
+	if (heads_children_removed(f, p->level, w))
+		return true;
+	if (p->level + 1 < N_LEVELS)
+		up = report_level_window(p->level + 1, w.start_ns, 0);
+	return heads_children_removed(f, p->level + 1, up);
+}
+
+static int write_parent(struct pass *p, const char *id, bool again, const struct buf *text)
+{
+	const char *dir = report_levels[p->level].dir;
+	int err;
+
+	if (again) {
+		log_warn("report", "%s is made anew: cells came for it after it was written", id);
+		err = report_store_replace(p->t->store, dir, id, text->data, text->len, "rebuilt");
+	} else {
+		err = report_store_write(p->t->store, dir, id, text->data, text->len);
+	}
+	if (err == -EEXIST) {
+		log_error("report", "something else has the name %s: it is not written", id);
+		return 0;
+	}
+	if (!err && p->t->on_written)
+		p->t->on_written(p->t->ctx, p->level, id);
+	return err;
+}
+
+static int make(struct pass *p, struct report_window w, bool again)
+{
+	struct buf id = { 0 }, text = { 0 };
+	const char **ids;
+	size_t n;
+	int err;
+
+	ids = report_children(&p->children, p->level, w, &n);
+	if (!ids)
+		return -ENOMEM;
+	err = report_parent_make(read_child, p->t->store, p->level, w, ids, n, &id, &text);
+	free(ids);
+	if (!err)
+		err = write_parent(p, id.data, again, &text);
+	buf_free(&id);
+	buf_free(&text);
+	return err;
+}
+
+/* The window has children. */
+static int close_window(struct pass *p, struct report_window w)
+{
+	const struct report_tree *t = p->t;
+	char id[REPORT_ID_MAX];
+	bool there, late;
+
+	report_level_id(p->level, w, id);
+	there = has(&p->own, id);
+	late = t->late_from_ns < w.end_ns && t->late_to_ns >= w.start_ns;
+	if (w.end_ns > p->now_ns || (there && !late) || is_past(p, w))
+		return 0;
+	return make(p, w, there);
+}
+
+static int close_windows(struct pass *p)
+{
+	struct report_window w = { 0, 0 };
+	edr_s64 start_ns;
+	int err = 0;
+
+	for (size_t i = 0; i < p->children.n && !err; i++) {
+		if (report_level_of_id(p->children.file[i].id, &start_ns) + 1 != p->level ||
+		    (start_ns >= w.start_ns && start_ns < w.end_ns))
+			continue;
+		w = report_level_window(p->level, start_ns, 0);
+		err = close_window(p, w);
+	}
+	return err;
+}
+
+static int close_level(struct report_tree *t, enum report_level level, edr_s64 now_ns)
+{
+	struct pass p = { .t = t, .level = level, .now_ns = now_ns };
+	int err;
+
+	err = report_files_list(t->store, report_levels[level - 1].dir, &p.children);
+	if (!err)
+		err = report_files_list(t->store, report_levels[level].dir, &p.own);
+	if (!err)
+		err = close_windows(&p);
+	report_files_free(&p.children);
+	report_files_free(&p.own);
+	return err;
+}
+
+int report_tree_advance(struct report_tree *t, edr_s64 now_ns)
+{
+	const bool late = t->late_from_ns <= t->late_to_ns;
+	enum report_level level;
+	int err = 0;
+
+	if (t->begun && !late && block_end(now_ns) == block_end(t->now_ns))
+		return 0;
+	for (level = LEVEL_BLOCK; level < N_LEVELS && !err; level++)
+		err = close_level(t, level, now_ns);
+	if (err)
+		return err;
+	t->begun = true;
+	t->now_ns = now_ns;
+	no_late(t);
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/verify_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/parent.h"
+
+static int read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
+{
+	int err = report_read(ctx, report_levels[level].dir, id, text);
+
+	if (!err)
+		chain_unseal(text);
+	return err;
+}
+
+/* The top-level member in which the two first differ. */
+static void where(const struct buf *a, const struct buf *b, char *out, size_t size)
+{
+	size_t at = 0;
+
+	while (at < a->len && at < b->len && a->data[at] == b->data[at])
+		at++;
+	while (at > 0 &&
+	       (a->data[at] != '\n' || at + 4 > a->len || memcmp(a->data + at, "\n  \"", 4) != 0))
+		at--;
+	out[0] = '\0';
+	for (size_t i = 0; at && i + 1 < size && at + 4 + i < a->len; i++) {
+		out[i] = a->data[at + 4 + i];
+		out[i + 1] = '\0';
+		if (out[i] == '"') {
+			out[i] = '\0';
+			return;
+		}
+	}
+}
+
+static void compare(struct verify *v, enum report_level level, const char *id,
+		    const struct buf *made_id, const struct buf *made, struct buf *text)
+{
+	char member[64];
+
+	if (strcmp(made_id->data ? made_id->data : "", id) != 0) {
+		verify_say(v, "differs", level, id, "its window is that of %s", made_id->data);
+	} else if (text->len != made->len || memcmp(text->data, made->data, made->len) != 0) {
+		where(text, made, member, sizeof(member));
+		verify_say(v, "differs", level, id,
+			   "made again from its children it is another, from the member \"%s\" on; "
+			   "`report rebuild` makes it new",
+			   member);
+	}
+}
+
+static int verify_parent(struct verify *v, enum report_level level, const char *id)
+{
+	struct buf text = { 0 }, made_id = { 0 }, made = { 0 };
+	struct report_window w;
+	const char **ids;
+	edr_s64 start_ns;
+	size_t n;
+	int err;
+
+	if (report_level_of_id(id, &start_ns) != level) {
+		verify_say(v, "strange", level, id, "no report of this level has such a name");
+		return 0;
+	}
+	w = report_level_window(level, start_ns, 0);
+	if (heads_children_removed(&v->heads, level, w)) {
+		v->totals->skipped++;
+		return 0;
+	}
+	ids = report_children(&v->files[level - 1], level, w, &n);
+	if (!ids)
+		return -ENOMEM;
+	err = report_parent_make(read_child, v->store, level, w, ids, n, &made_id, &made);
+	free(ids);
+	if (!err && !read_child(v->store, level, id, &text)) {
+		compare(v, level, id, &made_id, &made, &text);
+		v->totals->recomputed++;
+	} else if (err && err != -ENOMEM) {
+		verify_say(v, "differs", level, id, "it cannot be made from its children: %s",
+			   strerror(-err));
+		err = 0;
+	}
+	buf_free(&text);
+	buf_free(&made_id);
+	buf_free(&made);
+	return err;
+}
+
+int verify_parents(struct verify *v, enum report_level level)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < v->files[level].n; i++)
+		err = verify_parent(v, level, v->files[level].file[i].id);
+	return err;
+}

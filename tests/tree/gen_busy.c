@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A capture of busy cells: gen_busy EVENTS LINES CELLS FILE
+ *
+ * Each window of 15 minutes has EVENTS events, half of them execs of LINES distinct command lines, spread over 400
+ * executables; the other half is forks, exits, connects to 3000 addresses and system calls. Of a realistic length: the
+ * command lines have some 90 bytes. Behind the last window one clock record closes it. The same arguments, the same bytes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture.h"
+
+#define NS 1000000000LL
+#define WINDOW_NS (900 * NS)
+#define START_NS (1791964800LL * NS) /* Wednesday 2026-10-14 08:00:00 UTC, the start of a block */
+#define BOOT_NS (100 * NS)
+#define EXES 400
+
+struct busy {
+	struct capture cap;
+	unsigned long lines, n;
+	struct who parent;
+};
+
+static void run(struct busy *b, edr_u64 at)
+{
+	const unsigned long line = b->n % b->lines, exe = line % EXES;
+	char path[64], argv[160];
+	struct who w = { .tgid = 1000 + (edr_u32)(b->n % 4000000), .start_ns = at, .comm = "cc1" };
+	struct run r = { .exe = path, .argv = argv, .cgroup_id = 1, .parent = &b->parent };
+	int len;
+
+	snprintf(path, sizeof(path), "/usr/lib/tool/%lu/bin/tool-%lu", exe % 7, exe);
+	len = snprintf(argv, sizeof(argv),
+		       "tool-%lu%c-O2%c-o%cobj/%08lx/unit-%lu.o%csrc/a-directory/unit-%lu.c", exe,
+		       0, 0, 0, line * 2654435761UL % 4294967296UL, line, 0, line);
+	r.argv_len = (size_t)len + 1;
+	r.uid = 1000 + (edr_u32)(line % 5);
+	switch (b->n % 4) {
+	case 0:
+		put_fork(&b->cap, at, &b->parent, &w);
+		break;
+	case 1:
+		put_connect(&b->cap, at, &b->parent, 0x0a000000U + (edr_u32)(b->n % 3000), 443, 0);
+		break;
+	default:
+		put_exec(&b->cap, at, &w, &r);
+		break;
+	}
+	b->n++;
+}
+
+int main(int argc, char **argv)
+{
+	static struct busy b = { .parent = { .tgid = 10, .start_ns = 1000, .comm = "make" } };
+	unsigned long events, cells, i, c;
+
+	if (argc != 5 || !(events = strtoul(argv[1], NULL, 10)) ||
+	    !(b.lines = strtoul(argv[2], NULL, 10)) || !(cells = strtoul(argv[3], NULL, 10))) {
+		fputs("usage: gen_busy EVENTS LINES CELLS FILE\n", stderr);
+		return 2;
+	}
+	capture_open(&b.cap, argv[4], true);
+	put_host(&b.cap, BOOT_NS, "6.1.0-1-amd64");
+	put_clock(&b.cap, BOOT_NS, START_NS - BOOT_NS, EDR_CLOCK_START);
+	put_process(&b.cap, BOOT_NS, &b.parent, "/usr/bin/make", 1, "/user.slice");
+	for (c = 0; c < cells; c++) {
+		for (i = 0; i < events; i++) {
+			const edr_u64 at = BOOT_NS + (edr_u64)(c * WINDOW_NS) +
+					   (edr_u64)(WINDOW_NS / (edr_s64)events) * i + 1;
+
+			if (i % (events / 60 + 1) == 0)
+				put_clock(&b.cap, at, START_NS - BOOT_NS, EDR_CLOCK_TICK);
+			run(&b, at);
+		}
+	}
+	put_clock(&b.cap, BOOT_NS + (edr_u64)(cells * WINDOW_NS), START_NS - BOOT_NS,
+		  EDR_CLOCK_TICK);
+	capture_mark(&b.cap);
+	capture_close(&b.cap);
+	return 0;
+}

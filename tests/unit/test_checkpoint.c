@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* What a killed run leaves in checkpoint/, and what the next start makes of it. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cell/view.h"
+#include "collect.h"
+#include "feed.h"
+#include "report/checkpoint.h"
+#include "report/files.h"
+#include "util/log.h"
+
+static char base[32], dir[64], err[256];
+static struct report_store *store;
+static unsigned serial;
+static bool killed;
+
+static void setup(void)
+{
+	strcpy(base, "/tmp/edr-checkpoint-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(base));
+	snprintf(dir, sizeof(dir), "%s/reports", base);
+	log_set_level(LOG_LEVEL_ERROR);
+	ck_assert_int_eq(report_store_open(&store, dir, err, sizeof(err)), 0);
+	serial = 0;
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	report_store_close(store);
+	snprintf(command, sizeof(command), "rm -rf '%s'", base);
+	ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a path of ours */
+}
+
+static void on_delta(void *ctx, struct cell *delta)
+{
+	(void)ctx;
+	if (!killed)
+		ck_assert_int_eq(checkpoint_write(store, &serial, delta), 0);
+	cell_free(delta);
+}
+
+static size_t count(const char *level)
+{
+	struct report_files f;
+	size_t n;
+
+	ck_assert_int_eq(report_files_list(store, level, &f), 0);
+	n = f.n;
+	report_files_free(&f);
+	return n;
+}
+
+/* A run of n intervals of 10 s with one exec in each, killed after the last checkpoint. */
+static void run(edr_u64 from, unsigned n)
+{
+	struct feed f = { .sinks = { .on_closed = on_delta } };
+
+	feed_open(&f, from);
+	for (unsigned i = 0; i < n; i++) {
+		feed_exec(&f, 0, "/usr/bin/true", "true\0--x");
+		f.now_ns += 10 * FEED_S;
+		feed_clock(&f, from + 10 * (i + 1), EDR_CLOCK_TICK);
+		cells_close_partial(f.cells, f.table);
+	}
+	feed_exec(&f, 0, "/usr/bin/lost", "lost");
+	killed = true;
+	feed_close(&f);
+	killed = false;
+}
+
+static json_object *only_cell(struct buf *text)
+{
+	struct report_files f;
+	json_object *root;
+
+	ck_assert_int_eq(report_files_list(store, "cells", &f), 0);
+	ck_assert_uint_eq(f.n, 1);
+	ck_assert_int_eq(report_read(store, "cells", f.file[0].id, text), 0);
+	report_files_free(&f);
+	root = json_tokener_parse(text->data);
+	ck_assert_ptr_nonnull(root);
+	return root;
+}
+
+START_TEST(a_killed_run_loses_no_more_than_an_interval)
+{
+	struct buf text = { 0 };
+	json_object *root;
+
+	run(FEED_WINDOW + 60, 12);
+	ck_assert_uint_eq(count("checkpoint"), 12);
+	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
+	ck_assert_uint_eq(count("checkpoint"), 0);
+	root = only_cell(&text);
+	ck_assert_int_eq(num(root, "/total"), 12);
+	ck_assert(json_object_get_double(at(root, "/window/covered_seconds")) == 120.0);
+	ck_assert_str_eq(str(root, "/window_start"), "2026-11-21T21:00:00Z");
+	ck_assert_int_eq((long long)length(root, "/loss/blind"), 1);
+	ck_assert(json_object_get_double(at(root, "/loss/blind_seconds")) == 10.0);
+	ck_assert_ptr_nonnull(strstr(str(root, "/loss/blind/0/reason"), "killed"));
+	json_object_put(root);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(each_window_is_a_cell_of_its_own)
+{
+	run(FEED_WINDOW + 890, 4);
+	ck_assert_int_eq(checkpoint_recover(store, 10), 2);
+	ck_assert_uint_eq(count("cells"), 2);
+	ck_assert_uint_eq(count("checkpoint"), 0);
+}
+END_TEST
+
+START_TEST(a_window_that_is_written_leaves_none)
+{
+	run(FEED_WINDOW, 3);
+	ck_assert_int_eq(checkpoint_clear(store, (edr_s64)FEED_WINDOW * 1000000000), 0);
+	ck_assert_uint_eq(count("checkpoint"), 3);
+	ck_assert_int_eq(checkpoint_clear(store, (edr_s64)(FEED_WINDOW + 900) * 1000000000), 0);
+	ck_assert_uint_eq(count("checkpoint"), 0);
+	ck_assert_int_eq(checkpoint_recover(store, 10), 0);
+	ck_assert_uint_eq(count("cells"), 0);
+}
+END_TEST
+
+/* Killed between the cell and the clearing: it is not written twice. */
+START_TEST(the_cell_is_there_already)
+{
+	struct report_files f;
+	struct buf text = { 0 };
+	char id[CHAIN_ID_MAX];
+
+	run(FEED_WINDOW, 3);
+	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
+	ck_assert_int_eq(report_files_list(store, "cells", &f), 0);
+	snprintf(id, sizeof(id), "%s", f.file[0].id);
+	report_files_free(&f);
+	buf_adds(&text, "{\n  \"the\": \"whole\"\n}\n");
+	ck_assert_int_eq(report_store_replace(store, "cells", id, text.data, text.len, "test"), 0);
+	run(FEED_WINDOW, 3);
+	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
+	ck_assert_uint_eq(count("cells"), 1);
+	ck_assert_uint_eq(count("checkpoint"), 0);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(damaged_ones_are_passed_over)
+{
+	const struct wire_span junk = { "{\"level\":", 9 };
+	struct buf text = { 0 };
+	json_object *root;
+
+	run(FEED_WINDOW, 3);
+	ck_assert_int_eq(
+		report_file_replace(store, "checkpoint", "open-001795295700-00000002.json", junk),
+		0);
+	ck_assert_int_eq(report_file_replace(store, "checkpoint", "zzz.json", junk), 0);
+	ck_assert_int_eq(report_file_replace(store, "checkpoint", "open-x.json", junk), 0);
+	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
+	root = only_cell(&text);
+	ck_assert_int_eq(num(root, "/total"), 2);
+	json_object_put(root);
+	buf_free(&text);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		a_killed_run_loses_no_more_than_an_interval,
+		each_window_is_a_cell_of_its_own,
+		a_window_that_is_written_leaves_none,
+		the_cell_is_there_already,
+		damaged_ones_are_passed_over,
+	};
+	Suite *suite = suite_create("checkpoint");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		TCase *tc = tcase_create(tests[i]->name);
+
+		tcase_add_checked_fixture(tc, setup, teardown);
+		tcase_set_timeout(tc, 200);
+		tcase_add_test(tc, tests[i]);
+		suite_add_tcase(suite, tc);
+	}
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

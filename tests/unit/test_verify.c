@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/* What somebody may do to a tree of reports, and what report_verify() says of it. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collect.h"
+#include "feed.h"
+#include "report/files.h"
+#include "report/heads.h"
+#include "report/parent.h"
+#include "report/verify.h"
+#include "util/log.h"
+
+#define N_CELLS 16
+#define MAX_FOUND 32
+
+static char base[32], dir[64];
+static const struct chain_key the_key = { .len = 16, .bytes = "sixteen bytes ok" };
+static const struct chain_key other_key = { .len = 16, .bytes = "another key is's" };
+static const struct chain_key *key;
+
+static struct {
+	char kind[16], id[CHAIN_ID_MAX];
+} found[MAX_FOUND];
+static size_t n_found;
+static char ids[N_CELLS][CHAIN_ID_MAX];
+static char block[CHAIN_ID_MAX];
+
+static void on_finding(void *ctx, const struct verify_finding *f)
+{
+	(void)ctx;
+	ck_assert_uint_lt(n_found, MAX_FOUND);
+	snprintf(found[n_found].kind, sizeof(found[0].kind), "%s", f->kind);
+	snprintf(found[n_found++].id, sizeof(found[0].id), "%s", f->id);
+}
+
+static struct verify_totals verify_with(const struct chain_key *k)
+{
+	const struct verify_config cfg = { .key = k, .on_finding = on_finding };
+	struct verify_totals totals;
+	struct report_store *s;
+	char err[256];
+
+	n_found = 0;
+	ck_assert_int_eq(report_store_open_read(&s, dir, err, sizeof(err)), 0);
+	ck_assert_int_eq(report_verify(s, &cfg, &totals), 0);
+	report_store_close(s);
+	return totals;
+}
+
+/* That it is said of this report, among whatever else. */
+static void says(const char *kind, const char *id)
+{
+	struct verify_totals t = verify_with(key);
+	struct buf all = { 0 };
+
+	ck_assert_uint_gt(t.problems, 0);
+	for (size_t i = 0; i < n_found; i++) {
+		if (strcmp(found[i].kind, kind) == 0 && (!id || strcmp(found[i].id, id) == 0)) {
+			buf_free(&all);
+			return;
+		}
+		buf_addf(&all, " %s:%s", found[i].kind, found[i].id);
+	}
+	ck_abort_msg("not '%s %s' but%s", kind, id ? id : "", all.data);
+}
+
+static void good(void)
+{
+	struct verify_totals t = verify_with(key);
+
+	ck_assert_msg(t.problems == 0, "%s %s", found[0].kind, found[0].id);
+}
+
+static struct report_store *store;
+static struct heads *heads;
+
+static void open_tree(void)
+{
+	char err[256];
+
+	ck_assert_msg(report_store_open(&store, dir, err, sizeof(err)) == 0, "%s", err);
+	ck_assert_msg(heads_open(&heads, store, key, err, sizeof(err)) == 0, "%s", err);
+	report_store_chain(store, heads);
+}
+
+static void close_tree(void)
+{
+	heads_close(heads);
+	report_store_close(store);
+}
+
+static int read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
+{
+	int err = report_read(ctx, report_levels[level].dir, id, text);
+
+	if (!err)
+		chain_unseal(text);
+	return err;
+}
+
+static void write_block(void)
+{
+	const struct report_window w = report_level_window(
+		LEVEL_BLOCK, (edr_s64)FEED_WINDOW / 14400 * 14400 * 1000000000ll, 0);
+	struct report_files files;
+	struct buf id = { 0 }, text = { 0 };
+	const char **children;
+	size_t n;
+
+	ck_assert_int_eq(report_files_list(store, "cells", &files), 0);
+	children = report_children(&files, LEVEL_BLOCK, w, &n);
+	ck_assert_uint_eq(n, N_CELLS);
+	ck_assert_int_eq(
+		report_parent_make(read_child, store, LEVEL_BLOCK, w, children, n, &id, &text), 0);
+	ck_assert_int_eq(report_store_write(store, "blocks", id.data, text.data, text.len), 0);
+	snprintf(block, sizeof(block), "%s", id.data);
+	free(children);
+	report_files_free(&files);
+	buf_free(&id);
+	buf_free(&text);
+}
+
+/* Sixteen cells and their block. */
+static void make_tree(const struct chain_key *k)
+{
+	struct feed f = { .sinks = collect };
+	edr_u64 t = FEED_WINDOW / 14400 * 14400;
+
+	key = k;
+	f.cfg.interval_min = 0;
+	feed_open(&f, t);
+	for (int i = 0; i <= N_CELLS; i++, t += 900) {
+		feed_clock(&f, t, EDR_CLOCK_TICK);
+		feed_exec(&f, 0, "/usr/bin/true", "true\0--x");
+	}
+	feed_close(&f);
+	open_tree();
+	for (size_t i = 0; i < N_CELLS; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "%s", reports[i].id.data);
+		ck_assert_int_eq(report_store_write(store, "cells", ids[i], reports[i].text.data,
+						    reports[i].text.len),
+				 0);
+	}
+	write_block();
+	close_tree();
+	collect_free();
+	good();
+}
+
+static char *path_of(const char *level, const char *id)
+{
+	static char path[2][512];
+	static int turn;
+
+	turn = !turn;
+	snprintf(path[turn], sizeof(path[0]), "%s/%s/%s.json", dir, level, id);
+	return path[turn];
+}
+
+static void read_text(const char *level, const char *id, struct buf *out)
+{
+	FILE *f = fopen(path_of(level, id), "re");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert(buf_reserve(out, 1 << 20));
+	out->len = fread(out->data, 1, 1 << 20, f);
+	fclose(f);
+}
+
+static void write_text(const char *level, const char *id, const struct buf *text)
+{
+	FILE *f = fopen(path_of(level, id), "we");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(text->data, 1, text->len, f), text->len);
+	fclose(f);
+}
+
+/* As an attacker who knows how digests are made, and has no key, or the wrong one. */
+static void forge(const char *level, const char *id, const char *from, const char *to,
+		  const struct chain_key *k)
+{
+	struct buf text = { 0 };
+	struct chain_link link;
+	char *at;
+
+	read_text(level, id, &text);
+	ck_assert(chain_read(text.data, text.len, &link));
+	ck_assert(chain_unseal(&text));
+	at = memmem(text.data, text.len, from, strlen(from));
+	ck_assert_ptr_nonnull(at);
+	memcpy(at, to, strlen(to));
+	ck_assert_int_eq(chain_seal(&text, &link, k), 0);
+	write_text(level, id, &text);
+	buf_free(&text);
+}
+
+static void setup(void)
+{
+	strcpy(base, "/tmp/edr-verify-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(base));
+	snprintf(dir, sizeof(dir), "%s/reports", base);
+	log_set_level(LOG_LEVEL_ERROR);
+	key = NULL;
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", base);
+	ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a path of ours */
+}
+
+START_TEST(each_byte_counts)
+{
+	struct buf text = { 0 };
+
+	make_tree(NULL);
+	read_text("cells", ids[3], &text);
+	for (size_t i = 0; i < text.len; i += 97) {
+		text.data[i] ^= 1;
+		write_text("cells", ids[3], &text);
+		ck_assert_uint_gt(verify_with(NULL).problems, 0);
+		text.data[i] ^= 1;
+	}
+	text.data[text.len / 2] ^= 1;
+	write_text("cells", ids[3], &text);
+	says("changed", ids[3]);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_report_is_removed)
+{
+	make_tree(NULL);
+	unlink(path_of("cells", ids[5]));
+	says("removed", ids[5]);
+	says("differs", block);
+}
+END_TEST
+
+START_TEST(the_end_is_cut)
+{
+	make_tree(NULL);
+	unlink(path_of("cells", ids[N_CELLS - 1]));
+	unlink(path_of("cells", ids[N_CELLS - 2]));
+	says("cut", ids[N_CELLS - 1]);
+}
+END_TEST
+
+START_TEST(two_are_swapped)
+{
+	make_tree(NULL);
+	ck_assert_int_eq(rename(path_of("cells", ids[2]), path_of("cells", "x")), 0);
+	ck_assert_int_eq(rename(path_of("cells", ids[7]), path_of("cells", ids[2])), 0);
+	ck_assert_int_eq(rename(path_of("cells", "x"), path_of("cells", ids[7])), 0);
+	says("reordered", ids[2]);
+	says("reordered", ids[7]);
+}
+END_TEST
+
+START_TEST(a_parent_is_edited)
+{
+	make_tree(NULL);
+	forge("blocks", block, "\"delivered\": 16", "\"delivered\": 15", NULL);
+	says("differs", block);
+	says("forged", block);
+}
+END_TEST
+
+START_TEST(a_cell_is_forged)
+{
+	make_tree(NULL);
+	forge("cells", ids[4], "/usr/bin/true", "/usr/bin/xxxx", NULL);
+	says("forged", ids[4]);
+}
+END_TEST
+
+START_TEST(the_last_cell_is_forged)
+{
+	make_tree(NULL);
+	forge("cells", ids[N_CELLS - 1], "/usr/bin/true", "/usr/bin/xxxx", NULL);
+	says("forged", ids[N_CELLS - 1]);
+}
+END_TEST
+
+START_TEST(one_is_put_behind_the_end)
+{
+	struct chain_link link;
+	struct buf text = { 0 };
+
+	make_tree(NULL);
+	read_text("cells", ids[N_CELLS - 1], &text);
+	ck_assert(chain_read(text.data, text.len, &link));
+	chain_unseal(&text);
+	link.number++;
+	strcpy(link.previous_id, ids[N_CELLS - 1]);
+	strcpy(link.previous_sha256, link.sha256);
+	ck_assert_int_eq(chain_seal(&text, &link, NULL), 0);
+	write_text("cells", "cell-20990101T0000Z", &text);
+	buf_free(&text);
+	says("forged", "cell-20990101T0000Z");
+}
+END_TEST
+
+START_TEST(chain_json_is_gone_or_changed)
+{
+	char path[128];
+
+	make_tree(NULL);
+	snprintf(path, sizeof(path), "%s/chain.json", dir);
+	ck_assert_int_eq(truncate(path, 100), 0);
+	says("chain", "");
+	unlink(path);
+	says("chain", "");
+	/* The next start goes on, and it stays known. */
+	open_tree();
+	close_tree();
+	says("chain", "");
+}
+END_TEST
+
+/* What nobody can see without a key, and with one does. */
+START_TEST(the_whole_chain_is_written_anew)
+{
+	char command[128];
+
+	make_tree(&the_key);
+	ck_assert_uint_gt(verify_with(&other_key).problems, 0);
+	ck_assert_uint_eq(verify_with(NULL).problems, 0);
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a path of ours */
+	make_tree(NULL);		      /* by somebody else, who forges all of it */
+	key = &the_key;
+	says("forged", ids[0]);
+	says("chain", "");
+	/* Nor does the agent take it for its own when it starts again. */
+	open_tree();
+	close_tree();
+}
+END_TEST
+
+START_TEST(signed_with_the_wrong_key)
+{
+	make_tree(&the_key);
+	forge("cells", ids[9], "/usr/bin/true", "/usr/bin/xxxx", &other_key);
+	says("forged", ids[9]);
+}
+END_TEST
+
+START_TEST(killed_between_announcement_and_report)
+{
+	struct buf text = { 0 }, member = { 0 };
+
+	make_tree(NULL);
+	read_text("cells", ids[0], &text);
+	chain_unseal(&text);
+	open_tree();
+	ck_assert_int_eq(heads_begin(heads, "cells", "cell-20990101T0000Z",
+				     (struct wire_span){ text.data, text.len }, &member),
+			 0);
+	good(); /* announced, never written */
+	close_tree();
+	open_tree();
+	ck_assert_uint_eq(heads_now(heads)->head[LEVEL_CELL].number, N_CELLS);
+	close_tree();
+	good();
+	buf_free(&text);
+	buf_free(&member);
+}
+END_TEST
+
+START_TEST(killed_between_report_and_confirmation)
+{
+	char from[128], to[128];
+
+	make_tree(NULL);
+	snprintf(from, sizeof(from), "%s/chain.json", dir);
+	snprintf(to, sizeof(to), "%s/kept", base);
+	open_tree();
+	ck_assert_int_eq(
+		report_store_write(store, "cells", "cell-20990101T0000Z", "{\n  \"a\": 1\n}\n", 13),
+		0);
+	/* What is on disk now is the announcement; what follows is lost. */
+	ck_assert_int_eq(link(from, to), 0);
+	close_tree();
+	ck_assert_int_eq(rename(to, from), 0);
+	open_tree();
+	ck_assert_uint_eq(heads_now(heads)->head[LEVEL_CELL].number, N_CELLS + 1);
+	close_tree();
+}
+END_TEST
+
+START_TEST(a_link_is_not_followed)
+{
+	char path[128];
+
+	make_tree(NULL);
+	snprintf(path, sizeof(path), "%s/moved", base);
+	ck_assert_int_eq(rename(path_of("cells", ids[1]), path), 0);
+	ck_assert_int_eq(symlink(path, path_of("cells", ids[1])), 0);
+	says("removed", ids[1]);
+	says("strange", "");
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = {
+		each_byte_counts,
+		a_report_is_removed,
+		the_end_is_cut,
+		two_are_swapped,
+		a_parent_is_edited,
+		a_cell_is_forged,
+		the_last_cell_is_forged,
+		one_is_put_behind_the_end,
+		chain_json_is_gone_or_changed,
+		the_whole_chain_is_written_anew,
+		signed_with_the_wrong_key,
+		killed_between_announcement_and_report,
+		killed_between_report_and_confirmation,
+		a_link_is_not_followed,
+	};
+	Suite *suite = suite_create("verify");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		TCase *tc = tcase_create(tests[i]->name);
+
+		tcase_add_checked_fixture(tc, setup, teardown);
+		tcase_set_timeout(tc, 200);
+		tcase_add_test(tc, tests[i]);
+		suite_add_tcase(suite, tc);
+	}
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
