@@ -46,7 +46,7 @@ grep -F 'No space left' "$T/agent.log" | head -n 1
 assert_eq "reports on the full disk" 0 "$(cells | wc -l)"
 agent_sync || die "the agent has gone"
 assert "events go on" grep -qF while-full "$EVENTS"
-assert_eq "nothing half-written" "" "$(find "$small" -type f ! -name 'fill*' ! -name .lock -size +0)"
+assert_eq "nothing half-written" "" "$(half_written)"
 rm "$small/fill" "$small/fill2"
 there()
 {
@@ -66,7 +66,7 @@ assert_eq "exit status with a report unwritten" 74 "$STATUS"
 assert_le "ms to stop" 30000 $took
 tail -n 1 "$T/agent.log"
 assert_le "complaints about the disk, not one a try" 4 "$(grep -c 'No space left' "$T/agent.log")"
-assert_eq "nothing half-written" "" "$(find "$REPORTS" -type f ! -name '*.json' ! -name .lock)"
+assert_eq "nothing half-written" "" "$(half_written)"
 assert_eq "the exec of the full disk is reported" 1 "$(cells_sum ".command_counts[\"while-full-$$\"] // 0")"
 
 # A directory that can only be read: said at the start.

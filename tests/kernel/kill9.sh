@@ -10,12 +10,7 @@ load=$!
 
 n_reports()
 {
-	find "$REPORTS" -name '*.json' 2>/dev/null | wc -l
-}
-
-leftovers()
-{
-	find "$REPORTS" -type f ! -name '*.json' ! -name .lock
+	report_files "$REPORTS" | wc -l
 }
 
 # The interim part of 20 events is small and written at once: hundreds a second.
@@ -39,7 +34,7 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
 	kill -KILL "$AGENT"
 	wait "$AGENT" 2>/dev/null || :
 	AGENT=
-	[ -z "$(leftovers)" ] || seen_leftovers=$((seen_leftovers + 1))
+	[ -z "$(half_written)" ] || seen_leftovers=$((seen_leftovers + 1))
 	reports_parse -newer "$T/round" || fail "round $round: a report is not whole"
 done
 echo "$(n_reports) reports of ten killed runs; $seen_leftovers of them left a temporary file"
@@ -49,9 +44,9 @@ wait_for 20 grep -q watching "$T/agent.log" || die "the last agent has not come 
 kill "$load"
 wait "$load"
 sleep 1
-assert_eq "temporary files after the next start" "" "$(leftovers)"
+assert_eq "temporary files after the next start" "" "$(half_written)"
 agent_stop
 assert_eq "exit status" 0 "$STATUS"
 assert "every report is whole" reports_parse
 assert_eq "reports that others may read" "" "$(find "$REPORTS" -name '*.json' ! -perm 600)"
-assert_eq "temporary files at the end" "" "$(leftovers)"
+assert_eq "temporary files at the end" "" "$(half_written)"

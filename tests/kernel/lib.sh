@@ -259,10 +259,29 @@ assert_balance()
 	done
 }
 
+# Of all levels; beside them lie chain.json, removed.jsonl and the checkpoints of the open cell.
+report_files() # DIRECTORY [FIND_TEST...]
+{
+	dir=$1
+	shift
+	find "$dir" -mindepth 2 -type f -name '*.json' ! -path "$dir/checkpoint/*" "$@" 2>/dev/null || :
+}
+
+half_written()
+{
+	find "$REPORTS" -name '.tmp-*'
+}
+
+# A live run also keeps checkpoints, and counts how often it wrote chain.json.
+same_reports() # DIRECTORY DIRECTORY
+{
+	diff -rq -x checkpoint -x chain.json "$1" "$2"
+}
+
 # events_in_reports FILTER: like events_count, of the raw events in cells and interim parts. Nothing when jq fails.
 events_in_reports()
 {
-	find "$REPORTS" -name '*.json' -print0 >"$T/files"
+	report_files "$REPORTS" -print0 >"$T/files"
 	xargs -0 -r jq -n "reduce (inputs | (.events // [])[] | select($1)) as \$e (0; . + 1)" <"$T/files" >"$T/sums" &&
 		awk '{ n += $1 } END { print n + 0 }' "$T/sums"
 }
@@ -270,7 +289,7 @@ events_in_reports()
 # reports_parse [FIND_TEST...]: each report in the directory (of which the test is true) is one whole JSON object.
 reports_parse()
 {
-	find "$REPORTS" -type f -name '*.json' "$@" -print0 >"$T/files"
+	report_files "$REPORTS" "$@" -print0 >"$T/files"
 	wanted=$(tr -dc '\000' <"$T/files" | wc -c)
 	whole=$(xargs -0 -r -n 200 jq -n '[inputs | select(type == "object" and .report_id)] | length' <"$T/files" |
 		awk '{ n += $1 } END { print n + 0 }')

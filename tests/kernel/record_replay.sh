@@ -18,7 +18,7 @@ done
 agent_sync || die "the agent has gone"
 agent_stop
 assert_eq "exit status of the run" 0 "$STATUS"
-echo "$(stat -c %s "$capture") bytes; reports: $(find "$REPORTS" -name '*.json' | wc -l)"
+echo "$(stat -c %s "$capture") bytes; reports: $(report_files "$REPORTS" | wc -l)"
 
 # replay_to DIRECTORY PROGRAM...: its exit status is in STATUS, what it says in DIRECTORY.log.
 replay_to()
@@ -28,11 +28,6 @@ replay_to()
 	STATUS=0
 	"$@" replay -c "$T/empty.conf" -i 1 --set advanced.list_threads=true --reports-dir "$dir" "${file:-$capture}" \
 		>"$dir.log" 2>&1 || STATUS=$?
-}
-
-same_reports() # DIRECTORY DIRECTORY
-{
-	diff -rq "$1" "$2"
 }
 
 start=$(now_ms)
@@ -72,7 +67,7 @@ damaged()
 	assert_eq "$1: exit status" 65 "$STATUS"
 	assert "$1: it says: $2" grep -qE -- "$2" "$T/damaged.log"
 	grep -E -- "$2" "$T/damaged.log" | tail -n 1
-	find "$T/damaged" -name '*.json' 2>/dev/null | while read -r report; do
+	report_files "$T/damaged" | while read -r report; do
 		jq -e .level "$report" >/dev/null || echo "broken: $report"
 	done | grep . && fail "$1: a report does not parse"
 	:
