@@ -269,8 +269,8 @@ struct cells {
 };
 
 /* Unix ns that a report can print: up to the year 2255. Hostile times end here. */
-#define CELL_TIME_MAX 9000000000000000000ll
-#define NS_PER_S 1000000000ll
+#define CELL_TIME_MAX 9000000000000000000LL
+#define NS_PER_S 1000000000LL
 
 static inline edr_s64 clamp_time(edr_s64 t)
 {

@@ -28,7 +28,7 @@ static struct finding *copy(const struct cell_finding *f)
 {
 	const struct wire_span from[CELL_FINDING_TEXTS] = { f->id, f->title, f->details,
 							    f->technique };
-	struct finding *to = malloc(sizeof(*to) + CELL_FINDING_TEXTS * CELL_FINDING_BYTES);
+	struct finding *to = malloc(sizeof(*to) + (size_t)CELL_FINDING_TEXTS * CELL_FINDING_BYTES);
 	struct finding *less;
 	size_t i, len, at = 0;
 

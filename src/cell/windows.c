@@ -10,7 +10,7 @@
 #include "cell/cell_private.h"
 
 #define NS_PER_MIN (60 * NS_PER_S)
-#define MAX_LEAP_NS (24ll * 60 * NS_PER_MIN) /* of an event ahead of the last clock record */
+#define MAX_LEAP_NS (24LL * 60 * NS_PER_MIN) /* of an event ahead of the last clock record */
 #define STEP_NS NS_PER_S /* a tick whose offset differs by so much was a step, whatever it says */
 
 static edr_s64 boot_time(edr_u64 ns)

@@ -10,8 +10,8 @@
 #include "util/buf.h"
 #include "util/text.h"
 
-#define NS_PER_S 1000000000ll
-#define S_PER_DAY 86400ll
+#define NS_PER_S 1000000000LL
+#define S_PER_DAY 86400LL
 
 static const struct {
 	const char *name;
@@ -88,7 +88,7 @@ static bool parse_time(const char *s, edr_s64 *out)
 	}
 	if (*s == 'Z')
 		s++;
-	*out = (report_day_of_date(d) * S_PER_DAY + hour * 3600ll + minute * 60ll + second) *
+	*out = (report_day_of_date(d) * S_PER_DAY + hour * 3600LL + minute * 60LL + second) *
 	       NS_PER_S;
 	return *s == '\0' && hour < 24 && minute < 60 && second < 60;
 }

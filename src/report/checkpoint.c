@@ -15,7 +15,7 @@
 #include "util/log.h"
 
 #define DIR "checkpoint"
-#define NS_PER_S 1000000000ll
+#define NS_PER_S 1000000000LL
 #define GAP "the agent was killed: what it saw since its last checkpoint is lost"
 
 /* "open-<end of the window, Unix s>-<serial>": by name is by window and time. */

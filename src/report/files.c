@@ -87,7 +87,7 @@ int report_files_list(struct report_store *s, const char *level, struct report_f
 	/* A descriptor of its own: where readdir() stands is shared by copies of one. */
 	list = fdopendir(openat(dir, ".", DIR_FLAGS));
 	err = list ? 0 : -errno;
-	while (!err && (entry = readdir(list)))
+	while (!err && list && (entry = readdir(list)))
 		if (entry->d_name[0] != '.')
 			err = take_name(dir, entry->d_name, out);
 	if (list)
@@ -217,7 +217,7 @@ int report_read(struct report_store *s, const char *level, const char *id, struc
 	err = report_file_read(s, level, name, out);
 	if (err != -ENOENT)
 		return err;
-	strcat(name, ".gz");
+	snprintf(name, sizeof(name), "%s.json.gz", id);
 	err = report_file_read(s, level, name, &packed);
 	if (!err)
 		err = unpack(&packed, out);
@@ -263,7 +263,7 @@ int report_remove(struct report_store *s, const char *level, const char *id)
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
 	err = report_file_remove(s, level, name);
-	strcat(name, ".gz");
+	snprintf(name, sizeof(name), "%s.json.gz", id);
 	again = report_file_remove(s, level, name);
 	return err ? err : again;
 }
@@ -302,7 +302,8 @@ static int pack_text(struct report_store *s, const char *level, const char *id,
 
 	if (!err)
 		err = unpack(&packed, &back);
-	if (!err && (back.len != text->len || memcmp(back.data, text->data, text->len) != 0))
+	if (!err &&
+	    (back.len != text->len || !text->len || memcmp(back.data, text->data, text->len) != 0))
 		err = -EIO;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
 	if (!err)

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NS_PER_MIN 60000000000ll
+#define NS_PER_MIN 60000000000LL
 #define NS_PER_HOUR (60 * NS_PER_MIN)
 #define NS_PER_DAY (24 * NS_PER_HOUR)
 #define BLOCK_NS (4 * NS_PER_HOUR)

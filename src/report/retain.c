@@ -8,7 +8,7 @@
 
 #include "report/files.h"
 
-#define DAY_NS (86400ll * 1000000000ll)
+#define DAY_NS (86400LL * 1000000000LL)
 #define MAX_REMOVED_AT_ONCE 1024
 #define MAX_PACKED_AT_ONCE 128 /* a second or two of the report thread on a busy host */
 
