@@ -9,7 +9,7 @@
 
 #include "cell/cell_private.h"
 
-#define CHUNK_BYTES ((size_t)256 * 1024 - sizeof(struct cell_chunk))
+#define CHUNK_BYTES ((size_t)64 * 1024 - sizeof(struct cell_chunk))
 
 static int hand_over(struct cells *c, struct cell_events *part)
 {

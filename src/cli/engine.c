@@ -14,11 +14,7 @@
 #include "wire/wire.h"
 
 #define MIB ((size_t)1 << 20)
-#define MAX_EVENTS_BYTES (8 * MIB) /* of raw events in the open cell: then an interim part */
 #define MAX_REPORT_QUEUE 64
-#define MAX_REPORT_QUEUE_BYTES (32 * MIB)
-#define SINK_QUEUE_BYTES (32 * MIB)
-#define RECORD_QUEUE_BYTES (64 * MIB)
 #define REPORT_RETRY_MS 2000
 #define CLOSE_TIMEOUT_MS 10000
 #define REPLAY_CLOSE_TIMEOUT_MS 600000 /* a replay has time, but no for ever */
@@ -40,17 +36,19 @@ static int on_interim(void *ctx, struct cell_events *part)
 
 static struct cell_config cell_config(const struct conf *conf)
 {
+	const struct conf_sizes sizes = conf_sizes(conf);
+
 	return (struct cell_config){
 		.interval_min = conf->report_interval,
 		.keep_events = conf->include_raw_events,
 		.list_threads = conf->list_threads,
 		.max_events = conf->max_events_buffer,
-		.max_events_bytes = MAX_EVENTS_BYTES,
+		.max_events_bytes = sizes.part,
 		.max_interim_bytes = conf->max_interim_mb * MIB,
 		.max_events_age_s = conf->max_events_age,
-		.max_executables = conf->max_executables,
-		.max_command_lines = conf->max_command_lines,
-		.max_connections = conf->max_connections,
+		.max_executables = sizes.cell.executables,
+		.max_command_lines = sizes.cell.command_lines,
+		.max_connections = sizes.cell.connections,
 	};
 }
 
@@ -91,11 +89,15 @@ static void fold_delta(struct engine *e, const struct edr_hdr *rec, const struct
 static int open_deltas(struct engine *e, const struct conf *conf)
 {
 	const struct cell_sinks sinks = { .ctx = e, .on_closed = on_delta };
+	const struct conf_rows rows = conf_sizes(conf).checkpoint;
 	struct cell_config cfg = cell_config(conf);
 
 	if (e->replay || !conf->checkpoint_interval)
 		return 0;
 	cfg.keep_events = false;
+	cfg.max_executables = rows.executables;
+	cfg.max_command_lines = rows.command_lines;
+	cfg.max_connections = rows.connections;
 	e->delta_ns = conf->checkpoint_interval * 1000000000ull;
 	e->deltas = cells_new(&cfg, &sinks);
 	return e->deltas ? 0 : -ENOMEM;
@@ -114,7 +116,7 @@ static int open_record(struct engine *e, const struct conf *conf, char *err, siz
 	/* It holds every command line of the host: for its owner alone, and never over another file. */
 	const struct sink_config cfg = { .path = conf->record,
 					 .name = "record",
-					 .max_queue_bytes = RECORD_QUEUE_BYTES,
+					 .max_queue_bytes = conf_sizes(conf).sink,
 					 .max_file_bytes = conf->record_max_mb * MIB };
 	struct capture_header header;
 
@@ -130,7 +132,7 @@ static int open_sinks(struct engine *e, const struct conf *conf, char *err, size
 	struct sink_config cfg = { .path = conf->output,
 				   .name = "output",
 				   .append = true,
-				   .max_queue_bytes = SINK_QUEUE_BYTES,
+				   .max_queue_bytes = conf_sizes(conf).sink,
 				   .wait_for_room = e->replay };
 
 	if (*conf->output && sink_open(&e->output, &cfg, err, err_size) != 0)
@@ -152,7 +154,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.retain = cfg->replay ? NULL : &retain,
 		.checkpoint_s = cfg->replay ? 0 : cfg->conf->checkpoint_interval,
 		.max_queue = MAX_REPORT_QUEUE,
-		.max_queue_bytes = MAX_REPORT_QUEUE_BYTES,
+		.max_queue_bytes = conf_sizes(cfg->conf).parts,
 		.retry_ms = REPORT_RETRY_MS,
 		.wait_for_room = cfg->replay,
 		.on_written = cfg->on_written,
@@ -177,7 +179,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 	status = open_sinks(e, cfg->conf, err, err_size);
 	if (status != 0)
 		return status;
-	e->table = proc_table_new(cfg->conf->max_processes);
+	e->table = proc_table_new(conf_sizes(cfg->conf).processes);
 	e->cells = cells_new(&cells, &sinks);
 	if (!e->table || !e->cells || open_deltas(e, cfg->conf) != 0) {
 		snprintf(err, err_size, "out of memory");

@@ -62,6 +62,7 @@ static const struct conf *current_conf(const struct live *l)
 
 void live_source_config(const struct conf *conf, struct source_config *out)
 {
+	const struct conf_sizes sizes = conf_sizes(conf);
 #define LIST(l) { (const char *const *)(l).item, (l).n }
 	*out = (struct source_config){
 		.lean = strcmp(conf->hooks, "lean") == 0 || !conf->enable_syscall_tracing,
@@ -70,8 +71,8 @@ void live_source_config(const struct conf *conf, struct source_config *out)
 		.skip_uids = LIST(conf->exclude_uids),
 		.skip_cgroups = LIST(conf->exclude_cgroups),
 		.skip_paths = LIST(conf->exclude_paths),
-		.ring_exec_bytes = (size_t)conf->ring_exec_kb * 1024,
-		.ring_noisy_bytes = (size_t)conf->ring_noisy_kb * 1024,
+		.ring_exec_bytes = sizes.ring_exec,
+		.ring_noisy_bytes = sizes.ring_noisy,
 		.agent = EDR_VERSION,
 	};
 #undef LIST

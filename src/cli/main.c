@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "cli/cli.h"
 #include "cli/selftest.h"
@@ -47,9 +50,23 @@ static int run_command(const struct command *cmd, int argc, char **argv)
 	return status;
 }
 
+/*
+ * glibc keeps what was large once: it learns a higher threshold for mmap from the first large block that
+ * is freed, and a report's text would stay with the process for good.
+ */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *cmd;
+
+	give_memory_back();
 
 	if (argc > 1 && strcmp(argv[1], SELFTEST_COMMAND) == 0)
 		return 0;

@@ -39,9 +39,9 @@ struct conf {
 	unsigned checkpoint_interval; /* s; 0: none */
 	char *chain_key_file;	      /* empty: none */
 	/* [SOURCE] */
-	char *source; /* auto, bpf, ftrace, replay */
-	char *hooks;  /* default, lean */
-	unsigned ring_exec_kb, ring_noisy_kb;
+	char *source;			      /* auto, bpf, ftrace, replay */
+	char *hooks;			      /* default, lean */
+	unsigned ring_exec_kb, ring_noisy_kb; /* 0: a share of memory_mb */
 	bool self_test;
 	/* [OUTPUT] */
 	char *output; /* JSON lines are appended; empty: none */
@@ -51,8 +51,10 @@ struct conf {
 	/* [FILTER] */
 	struct conf_list exclude_commands, exclude_uids, exclude_cgroups, exclude_paths;
 	/* [LIMITS] */
-	unsigned max_processes, max_executables, max_command_lines, max_connections,
-		max_interim_mb /* 0: no limit */;
+	unsigned memory_mb;
+	unsigned max_processes, max_executables, max_command_lines,
+		max_connections; /* 0: a share of memory_mb */
+	unsigned max_interim_mb; /* 0: no limit */
 	/* [ADVANCED] */
 	unsigned max_events_buffer, max_events_age /* s */, max_summary_lines;
 	bool include_raw_events, include_security_findings, verbose_debug_logging,
@@ -77,6 +79,19 @@ int conf_load_env(struct conf_set *s, char *const *environ_, char *err, size_t e
 int conf_set_option(struct conf_set *s, const char *section, const char *key, const char *value,
 		    const char *option, char *err, size_t err_size);
 const struct conf *conf_get(const struct conf_set *s);
+
+/* What memory_mb and the keys of [LIMITS] and [SOURCE] come to. */
+struct conf_rows {
+	size_t executables, command_lines, connections;
+};
+struct conf_sizes {
+	size_t ring_exec, ring_noisy; /* bytes */
+	size_t processes;
+	struct conf_rows cell, checkpoint;
+	size_t part, parts; /* bytes of raw events: in the open part, in those that wait */
+	size_t sink;	    /* bytes that wait for --output, --stdout or --record, each */
+};
+struct conf_sizes conf_sizes(const struct conf *c);
 
 /* A key that has an option of its own; every key can also be given as --set SECTION.KEY=VALUE. */
 struct conf_option {

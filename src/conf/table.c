@@ -145,10 +145,12 @@ const struct conf_key conf_table[] = {
 	  OPTION("hooks", 0, "MODE"),
 	  .help = "default: system call tracepoints too. lean: none of them, so that no system "
 		  "call of the host gets slower; docs/hooks.md says what is not seen then." },
-	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "8192", 4, 1048576,
-	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two." },
-	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "8192", 4, 1048576,
-	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two." },
+	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "0", 0, 1048576,
+	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two. 0: a "
+		  "16th of memory_mb." },
+	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "0", 0, 1048576,
+	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two. "
+		  "0: a 16th of memory_mb." },
 	{ "SOURCE", "self_test", CONF_BOOL, CONF_LIVE, AT(self_test), "true",
 	  .help = "Run a child at the start and once a cell and require that its exec is seen." },
 
@@ -181,16 +183,22 @@ const struct conf_key conf_table[] = {
 	  .help = "Beginnings of the resolved path of executables whose events are dropped in the "
 		  "kernel." },
 
-	{ "LIMITS", "max_processes", CONF_UINT, 0, AT(max_processes), "32768", 16, 4194304,
-	  .help = "Processes that are remembered." },
-	{ "LIMITS", "max_executables", CONF_UINT, CONF_LIVE, AT(max_executables), "4096", 1,
-	  1048576, .help = "Executables that a cell lists; the rest is counted as other." },
-	{ "LIMITS", "max_command_lines", CONF_UINT, CONF_LIVE, AT(max_command_lines), "16384", 1,
+	{ "LIMITS", "memory_mb", CONF_UINT, 0, AT(memory_mb), "128", 16, 1048576,
+	  .help = "MiB that the agent may use at most, kernel buffers included, whatever happens "
+		  "on "
+		  "the host; a usual one needs a quarter. What does not fit is counted." },
+	{ "LIMITS", "max_processes", CONF_UINT, 0, AT(max_processes), "0", 0, 4194304,
+	  .help = "Processes that are remembered. 0: 256 for each MiB of memory_mb." },
+	{ "LIMITS", "max_executables", CONF_UINT, CONF_LIVE, AT(max_executables), "0", 0, 1048576,
+	  .help = "Executables that a cell lists; the rest is counted as other. 0: 12 for each MiB "
+		  "of memory_mb." },
+	{ "LIMITS", "max_command_lines", CONF_UINT, CONF_LIVE, AT(max_command_lines), "0", 0,
 	  4194304,
-	  .help = "Distinct command lines that a cell lists; the rest is counted as other." },
-	{ "LIMITS", "max_connections", CONF_UINT, CONF_LIVE, AT(max_connections), "8192", 1,
-	  4194304,
-	  .help = "Distinct connections that a cell lists; the rest is counted as other." },
+	  .help = "Distinct command lines that a cell lists; the rest is counted as other. 0: 48 "
+		  "for each MiB of memory_mb." },
+	{ "LIMITS", "max_connections", CONF_UINT, CONF_LIVE, AT(max_connections), "0", 0, 4194304,
+	  .help = "Distinct connections that a cell lists; the rest is counted as other. 0: 24 for "
+		  "each MiB of memory_mb." },
 	{ "LIMITS", "max_interim_mb", CONF_UINT, CONF_LIVE, AT(max_interim_mb), "256", 0, 1048576,
 	  .help = "MiB of interim parts that a cell may write; events beyond are counted, not "
 		  "listed. 0: no limit." },

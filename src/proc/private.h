@@ -82,6 +82,7 @@ struct proc_table {
 	struct proc_node *index;
 	struct proc_node *alive;  /* oldest entry first */
 	struct proc_node *exited; /* in order of exit */
+	size_t n_exited;
 	struct proc_node
 		*heal_at; /* in alive, where the next look at /proc begins; NULL: at the head */
 	struct proc_node *spare; /* linked by next */

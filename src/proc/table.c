@@ -20,8 +20,10 @@
  */
 #define MAX_SAME_TGID 8
 /* Strings of its own per process, on average; a usual one has 60 bytes. */
-#define STRING_BYTES_EACH 1024
+#define STRING_BYTES_EACH 256
 #define MIN_STRING_BYTES (1u << 20)
+/* Who has exited is kept for late events and as a parent: of the whole table, at most this part. */
+#define EXITED_SHARE 4
 
 struct proc_chunk {
 	struct proc_chunk *next;
@@ -128,6 +130,7 @@ static void unlist(struct proc_table *t, struct proc_node *n)
 	if (n->e.exited) {
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n is in this list */
 		DL_DELETE(t->exited, n);
+		t->n_exited--;
 		return;
 	}
 	if (t->heal_at == n)
@@ -140,6 +143,7 @@ static void enlist(struct proc_table *t, struct proc_node *n)
 {
 	if (n->e.exited) {
 		DL_APPEND(t->exited, n);
+		t->n_exited++;
 		return;
 	}
 	DL_APPEND(t->alive, n);
@@ -240,7 +244,7 @@ static struct proc_node *node_take(struct proc_table *t, const struct proc_node 
 {
 	struct proc_node *n;
 
-	if (t->stats.entries >= t->max)
+	if (t->stats.entries >= t->max || t->n_exited > t->max / EXITED_SHARE)
 		evict_one(t, keep);
 	else if (!t->spare)
 		add_chunk(t);

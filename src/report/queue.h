@@ -14,7 +14,7 @@
 
 #include "cell/cell.h"
 
-#define QUEUE_JOIN_BYTES (16u << 20) /* parts are joined up to so many */
+#define QUEUE_JOIN_BYTES (2u << 20) /* parts are joined up to so many */
 
 enum queue_kind { QUEUE_CELL, QUEUE_PARTS, QUEUE_CHECKPOINT, QUEUE_TIME, QUEUE_KINDS };
 

@@ -19,6 +19,7 @@
 #include "source/bpf_load.h"
 #include "source/clock.h"
 #include "source/host.h"
+#include "source/ring.h"
 #include "source/source.h"
 #include "wire/wire.h"
 
@@ -32,11 +33,11 @@
 	20000 /* programs that were running when the hooks were taken out end within this */
 
 struct ring {
-	struct ring_buffer *rb;
+	struct ring_reader reader;
 	struct source *owner;
 	edr_u64 last_ns; /* time of the last record taken off */
 	size_t held;	 /* bytes of its records in the batch */
-	bool drained;
+	bool drained;	 /* empty, when it was last looked at */
 };
 
 struct source {
@@ -93,7 +94,7 @@ static bool ring_has_room(const struct ring *r)
 	       batch_has_room(&r->owner->batch);
 }
 
-static int on_sample(void *ctx, void *data, size_t size)
+static bool on_record(void *ctx, const void *data, size_t size)
 {
 	struct ring *r = ctx;
 	struct source *s = r->owner;
@@ -101,12 +102,12 @@ static int on_sample(void *ctx, void *data, size_t size)
 
 	if (wire_check(data, size)) {
 		s->totals.invalid++;
-		return 0;
+		return true;
 	}
 	batch_add(&s->batch, rec);
 	r->last_ns = rec->time_ns;
 	r->held += BATCH_ALIGN(rec->len);
-	return ring_has_room(r) ? 0 : -ENOSPC; /* this one is taken; libbpf stops behind it */
+	return ring_has_room(r);
 }
 
 static int open_rings(struct source *s)
@@ -118,15 +119,15 @@ static int open_rings(struct source *s)
 	if (s->epoll < 0)
 		return -errno;
 	for (i = 0; i < 2; i++) {
-		struct epoll_event ev = { .events = EPOLLIN };
+		/* Edge-triggered: what lies in a ring is no news, only a wake-up is. */
+		struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+		int err;
 
 		s->rings[i].owner = s;
-		s->rings[i].rb =
-			ring_buffer__new(bpf_map__fd(maps[i]), on_sample, &s->rings[i], NULL);
-		if (!s->rings[i].rb)
-			return -errno;
-		/* Edge-triggered: what lies in a ring is no news, only a wake-up is. */
-		ev.events |= EPOLLET;
+		err = ring_open(&s->rings[i].reader, bpf_map__fd(maps[i]),
+				bpf_map__max_entries(maps[i]), EDR_RECORD_MAX);
+		if (err)
+			return err;
 		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, bpf_map__fd(maps[i]), &ev))
 			return -errno;
 	}
@@ -140,7 +141,7 @@ static void bpf_close(struct source *s)
 	if (!s)
 		return;
 	for (i = 0; i < 2; i++)
-		ring_buffer__free(s->rings[i].rb);
+		ring_close(&s->rings[i].reader);
 	if (s->epoll >= 0)
 		close(s->epoll);
 	bpf_load_close(&s->load);
@@ -265,8 +266,11 @@ static edr_u64 gather(struct source *s)
 	for (i = 0; i < 2; i++) {
 		struct ring *r = &s->rings[i];
 
-		r->drained = ring_has_room(r) && ring_buffer__consume(r->rb) >= 0;
-		/* Stopped for want of room: what the other ring holds beyond this time has to wait. */
+		r->drained = ring_has_room(r) && ring_take(&r->reader, on_record, r) == RING_EMPTY;
+		/*
+		 * Stopped for want of room, or by a record that is still being written: what the
+		 * other ring holds beyond this time has to wait.
+		 */
 		if (!r->drained && r->last_ns < complete)
 			complete = r->last_ns;
 	}
@@ -366,6 +370,8 @@ static int bpf_totals(struct source *s, struct source_totals *out)
 			read_counters(s, wire_events[i].type);
 	}
 	*out = s->totals;
+	for (i = 0; i < 2; i++)
+		out->invalid += s->rings[i].reader.oversize;
 	return 0;
 }
 

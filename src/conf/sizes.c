@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory_mb shared out. What a row costs is measured (docs/benchmarks.md); the tables also have limits in
+ * bytes of their own, which the rooms derive from the rows.
+ *
+ *	rings            1/8    half of it each
+ *	processes        1/8    256 a MiB: 256 bytes each, and 256 of strings
+ *	cell             1/4    open, closing, and the small one of the checkpoints
+ *	a cell's JSON    1/8
+ *	raw events       1/8    waiting as interim parts, and the open part
+ *	the rest         1/4    batch, libraries, kernel types while the program loads, parents
+ */
+#include "conf/conf.h"
+
+#define KIB ((size_t)1024)
+#define MIB (KIB * KIB)
+
+#define PROCESSES_PER_MIB 256
+#define EXECUTABLES_PER_MIB 12
+#define COMMAND_LINES_PER_MIB 48
+#define CONNECTIONS_PER_MIB 24
+#define CHECKPOINT_SHARE 4 /* of a cell's rows: it holds seconds, not minutes */
+
+static size_t own_or(unsigned own, size_t share)
+{
+	return own ? own : share;
+}
+
+/* The kernel wants a power of two; down, so that the sum stays. */
+static size_t power_of_two(size_t n)
+{
+	size_t p = 1;
+
+	while (p <= n / 2)
+		p *= 2;
+	return p;
+}
+
+static struct conf_rows rows(const struct conf *c, size_t mib)
+{
+	return (struct conf_rows){
+		.executables = own_or(c->max_executables, mib * EXECUTABLES_PER_MIB),
+		.command_lines = own_or(c->max_command_lines, mib * COMMAND_LINES_PER_MIB),
+		.connections = own_or(c->max_connections, mib * CONNECTIONS_PER_MIB),
+	};
+}
+
+struct conf_sizes conf_sizes(const struct conf *c)
+{
+	const size_t mib = c->memory_mb;
+	struct conf_sizes s = {
+		.ring_exec = own_or(c->ring_exec_kb, power_of_two(mib) * KIB / 16) * KIB,
+		.ring_noisy = own_or(c->ring_noisy_kb, power_of_two(mib) * KIB / 16) * KIB,
+		.processes = own_or(c->max_processes, mib * PROCESSES_PER_MIB),
+		.cell = rows(c, mib),
+		.part = MIB,
+		.parts = mib * MIB / 16,
+		.sink = mib * MIB / 8,
+	};
+
+	s.checkpoint = (struct conf_rows){ s.cell.executables / CHECKPOINT_SHARE + 1,
+					   s.cell.command_lines / CHECKPOINT_SHARE + 1,
+					   s.cell.connections / CHECKPOINT_SHARE + 1 };
+	return s;
+}
