@@ -11,15 +11,15 @@
 . "$(dirname "$0")/lib.sh"
 
 : "${EDR_MEMORY_MB:=160}" # peak resident set, in which the rings' pages are counted twice
-: "${EDR_CELL_MB:=16}"    # a cell's report
+: "${EDR_CELL_MB:=24}"    # a cell's report: its tables, and the raw events since the last interim part
 : "${EDR_INTERIM_MB:=40}" # an interim part's: 8 MiB of events, with what they share
 
 kind=$1
 case $kind in
-names) n=30000 long=1000000 type=exec ;;
-arguments) n=20000 long=200000 type=exec ;;
-bomb) n=5 long=60 type=fork ;;
-destinations) n=200000 long=1000000 type=connect ;;
+names) n=30000 long=1000000 counted=exec ;;
+arguments) n=20000 long=200000 counted=exec ;;
+bomb) n=5 long=60 counted=fork ;;
+destinations) n=200000 long=1000000 counted=connect ;;
 *) die "adversary.sh names|arguments|bomb|destinations" ;;
 esac
 [ "${EDR_STORM:-}" = long ] && n=$long
@@ -54,9 +54,9 @@ make_cgroup()
 	skip "no control group here can be limited to 5,000 processes"
 }
 
-report_mb() # NAME_PATTERN: the largest
+report_mb() # DIRECTORY: the largest report in it
 {
-	find "$REPORTS" -name "$1" -printf '%s\n' 2>/dev/null | sort -n | awk 'END { printf "%.1f", $1 / 1e6 }'
+	find "$REPORTS/$1" -name '*.json' -printf '%s\n' 2>/dev/null | sort -n | awk 'END { printf "%.1f", $1 / 1e6 }'
 }
 
 set -- "$kind" "$n" 2
@@ -85,10 +85,10 @@ assert_eq "exit status" 0 "$STATUS"
 
 assert_balance
 [ "$kind" = bomb ] && done=1000
-assert_ge "$type produced" "$done" "$(sum_of_type produced "$type")"
+assert_ge "$counted produced" "$done" "$(sum_of_type produced "$counted")"
 assert_eq "loss.total is what was dropped" "$(cells_sum '[.counts[].dropped] | add')" "$(cells_sum .loss.total)"
 assert_le "peak memory, MB" "$EDR_MEMORY_MB" "$peak"
-assert_le "largest cell, MB" "$EDR_CELL_MB" "$(report_mb 'cell-*.json')"
-assert_le "largest interim part, MB" "$EDR_INTERIM_MB" "$(report_mb 'interim-*.json')"
+assert_le "largest cell, MB" "$EDR_CELL_MB" "$(report_mb cells)"
+assert_le "largest interim part, MB" "$EDR_INTERIM_MB" "$(report_mb interim)"
 assert "all reports are whole" reports_parse
 echo "agent: $(awk -v a="$before" -v b="$cpu" 'BEGIN { print b - a }') s of CPU; all reports: $(du -sm "$REPORTS" | cut -f1) MB"
