@@ -171,9 +171,9 @@ class Edr(Agent):
     execs_only = False
     hooks, output = "default", False
 
-    def missing(self):
-        self.program = f"{self.build}/linux-edr-bpf"
-        return super().missing()
+    def __init__(self, place, build):
+        super().__init__(place, build)
+        self.program = f"{build}/linux-edr-bpf"
 
     def version(self):
         return output_of(self.program, "version").split("\n")[0]

@@ -35,7 +35,7 @@ count()
 {
 	for n in $processes $((2 * processes)); do
 		valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect="run_$2" \
-			"$bench" "$1" "$2" $n >"$tmp/out" 2>"$tmp/err" || return 1
+			"$bench" "$1" "$2" "$n" >"$tmp/out" 2>"$tmp/err" || return 1
 		sed -n 's/.*Collected *: *//p' "$tmp/err"
 	done | awk -v events=$((4 * processes)) '{ n[NR] = $1 } END { if (NR < 2) exit 1; printf "%.0f\n", (n[2] - n[1]) / events }'
 }
