@@ -2,34 +2,43 @@
 /*
  * Load, and the time that an event takes to arrive.
  *
- *	pace exec N WORKERS PROGRAM    N runs of PROGRAM, by that many workers at once
- *	pace connect N WORKERS         N UDP connects to 127.0.0.1, likewise
- *	pace latency FILE N PROGRAM    runs PROGRAM N times, each when the line of the one before
- *	                               has come to FILE
+ *	pace KIND N WORKERS [PROGRAM [RATE]]    N times, by that many workers at once
+ *	pace latency FILE N PROGRAM             runs PROGRAM N times, each when the line of the one
+ *	                                        before has come to FILE
  *
- * exec and connect print what they did and how long it took, as JSON; latency prints one delay a
- * line, in ms. SIGTERM ends exec and connect early; they still print what they did.
+ * KIND: exec          run PROGRAM; RATE: so many a second, each worker
+ *       names         run PROGRAM, each time under another name
+ *       arguments     run PROGRAM with 28,000 bytes of arguments, always others
+ *       bomb          for N seconds, a fork bomb in the control group PROGRAM (a directory)
+ *       fork          fork and wait
+ *       connect       UDP connects to 127.0.0.1
+ *       destinations  UDP connects within 127.0.0.0/8, each to another address or port
+ *       accepted      non-blocking TCP connects to a listener of its own on 127.0.0.1
+ *       refused       non-blocking TCP connects to 127.0.0.1 where nobody listens
+ *       getpid, open  the system call; open closes it again
+ *
+ * A load prints what it did, how long it took and the CPU time that went into it, as JSON; latency
+ * prints one delay a line, in ms. SIGTERM ends a load early; it still prints what it did.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "loads.h"
+
 #define WORKERS_MAX 64
 #define ARRIVAL_MAX_MS 5000
 #define POLL_NS 1000000
-
-static volatile sig_atomic_t stop;
+#define LIFE_S 3600
 
 static void on_term(int signal)
 {
@@ -37,70 +46,32 @@ static void on_term(int signal)
 	stop = 1;
 }
 
-__attribute__((noreturn)) static void die(const char *what)
+static double children_cpu_s(void)
 {
-	fprintf(stderr, "pace: %s: %s\n", what, strerror(errno));
-	exit(2);
+	struct rusage u;
+
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static int64_t now_ns(void)
+static void await(pid_t *pids, unsigned i, unsigned workers)
 {
-	struct timespec ts;
+	unsigned k;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-static void run_program(const char *program, const char *argument)
-{
-	char *const none[] = { NULL };
-	char *const argv[] = { (char *)program, (char *)argument, NULL };
-	pid_t pid = vfork();
-
-	if (pid < 0)
-		die("vfork");
-	if (!pid) {
-		execve(program, argv, none);
-		_exit(127);
-	}
-	while (waitpid(pid, NULL, 0) < 0)
+	while (waitpid(pids[i], NULL, 0) < 0) {
 		if (errno != EINTR)
 			die("waitpid");
-}
-
-static unsigned long execs(unsigned long n, const char *program)
-{
-	unsigned long i;
-
-	for (i = 0; i < n && !stop; i++)
-		run_program(program, NULL);
-	return i;
-}
-
-static unsigned long connects(unsigned long n, const char *unused)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	unsigned long i;
-
-	(void)unused;
-	if (fd < 0)
-		die("socket");
-	for (i = 0; i < n && !stop; i++) {
-		to.sin_port = htons((uint16_t)(1 + i % 1000));
-		if (connect(fd, (struct sockaddr *)&to, sizeof(to)))
-			die("connect");
+		for (k = i; stop && k < workers; k++)
+			kill(pids[k], SIGTERM);
 	}
-	close(fd);
-	return i;
 }
 
-static void work(const char *what, unsigned long n, unsigned workers, const char *program)
+static void work(const struct load *load, const struct load_args *all, unsigned workers)
 {
-	unsigned long (*fn)(unsigned long, const char *) = program ? execs : connects;
 	unsigned long *done = mmap(NULL, WORKERS_MAX * sizeof(*done), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct load_args args = *all;
 	pid_t pids[WORKERS_MAX];
 	unsigned long total = 0;
 	int64_t start = now_ns();
@@ -109,29 +80,24 @@ static void work(const char *what, unsigned long n, unsigned workers, const char
 	if (done == MAP_FAILED)
 		die("mmap");
 	for (i = 0; i < workers; i++) {
+		args.worker = i;
+		args.n = all->n / workers + (i < all->n % workers);
 		pids[i] = fork();
 		if (pids[i] < 0)
 			die("fork");
 		if (!pids[i]) {
-			done[i] = fn(n / workers + (i < n % workers), program);
+			done[i] = load->run(&args);
 			_exit(0);
 		}
+		args.first += args.n;
 	}
 	for (i = 0; i < workers; i++) {
-		while (waitpid(pids[i], NULL, 0) < 0) {
-			if (errno != EINTR)
-				die("waitpid");
-			if (stop) {
-				unsigned k;
-
-				for (k = i; k < workers; k++)
-					kill(pids[k], SIGTERM);
-			}
-		}
+		await(pids, i, workers);
 		total += done[i];
 	}
-	printf("{\"what\":\"%s\",\"done\":%lu,\"workers\":%u,\"seconds\":%.3f}\n", what, total,
-	       workers, (double)(now_ns() - start) / 1e9);
+	printf("{\"what\":\"%s\",\"done\":%lu,\"workers\":%u,\"seconds\":%.4f,\"cpu_seconds\":%.4f}"
+	       "\n",
+	       load->name, total, workers, (double)(now_ns() - start) / 1e9, children_cpu_s());
 }
 
 /*
@@ -181,26 +147,43 @@ static void latency(const char *file, unsigned long n, const char *program)
 	close(fd);
 }
 
+static const struct load *find_load(const char *name)
+{
+	const struct load *load = loads;
+
+	while (load->name && strcmp(load->name, name) != 0)
+		load++;
+	return load->name ? load : NULL;
+}
+
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: pace KIND N WORKERS [PROGRAM [RATE]] | pace latency FILE N PROGRAM\n");
+	return 64;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_term };
-	unsigned long n, workers;
+	const struct load *load = argc > 1 ? find_load(argv[1]) : NULL;
+	struct load_args args = { 0 };
+	unsigned long workers;
 
 	sigaction(SIGTERM, &action, NULL);
-	alarm(600);
+	alarm(LIFE_S);
 	if (argc == 5 && !strcmp(argv[1], "latency")) {
 		latency(argv[2], strtoul(argv[3], NULL, 10), argv[4]);
 		return 0;
 	}
-	n = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
-	workers = argc > 3 ? strtoul(argv[3], NULL, 10) : 0;
-	if (!n || !workers || workers > WORKERS_MAX ||
-	    !((argc == 5 && !strcmp(argv[1], "exec")) ||
-	      (argc == 4 && !strcmp(argv[1], "connect")))) {
-		fprintf(stderr, "usage: pace exec N WORKERS PROGRAM | pace connect N WORKERS | "
-				"pace latency FILE N PROGRAM\n");
-		return 64;
-	}
-	work(argv[1], n, (unsigned)workers, argc == 5 ? argv[4] : NULL);
+	if (!load || argc < 4 || argc > 6 || load->program != (argc > 4))
+		return usage();
+	args.n = strtoul(argv[2], NULL, 10);
+	workers = strtoul(argv[3], NULL, 10);
+	args.program = argc > 4 ? argv[4] : NULL;
+	args.rate = argc > 5 ? atof(argv[5]) : 0;
+	if (!args.n || !workers || workers > WORKERS_MAX)
+		return usage();
+	work(load, &args, (unsigned)workers);
 	return 0;
 }

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: MIT
+"""scripts/bench: pairs of runs with and without an agent. docs/benchmarks.md says what each figure is."""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from agents import AGENTS, output_of, read
+
+PACED_RATE = 500
+SPOILT_MAX = 5  # rounds that may be made again
+
+# name: pace's KIND, how many (and with --quick), workers, a program or nothing
+LOADS = {
+    "exec-1": ("exec", 15000, 4000, 1, "noop"),
+    "exec-2": ("exec", 30000, 8000, 2, "noop"),
+    "fork": ("fork", 15000, 4000, 1, None),
+    "accepted": ("accepted", 40000, 15000, 1, None),
+    "refused": ("refused", 150000, 50000, 2, None),
+    "getpid": ("getpid", 8000000, 3000000, 1, None),
+    "open": ("open", 600000, 200000, 1, None),
+    "build": ("exec", 2, 1, 1, "build.sh"),
+}
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.tmp = tempfile.mkdtemp(prefix="edr-bench.")
+        self.noop, self.agent = f"{self.tmp}/noop", None
+        self.pace = f"{options.build}/truth/pace"
+        shutil.copy(f"{options.build}/truth/noop", self.noop)
+        with open(f"{self.tmp}/build.sh", "w") as f:
+            f.write(f"#!/bin/sh\nPATH=/usr/bin:/bin; export PATH; cd {options.root} || exit 1\nfor f in src/util/*.c; do\n"
+                    f"\tcc -O2 -Iinclude -Isrc -D_GNU_SOURCE -c -o {self.tmp}/o.o $f || exit 1\ndone\n")
+        os.chmod(f"{self.tmp}/build.sh", 0o755)
+
+    def say(self, text):
+        print(f"bench: {text}", file=sys.stderr, flush=True)
+
+    def close(self):
+        if self.agent:
+            self.agent.stop()
+        shutil.rmtree(self.tmp, ignore_errors=True)
+
+    # ---- one run ----
+
+    def run_pace(self, *args):
+        done = subprocess.run([self.pace, *map(str, args)], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def run_load(self, name):
+        kind, full, quick, workers, program = LOADS[name]
+        args = [kind, quick if self.options.quick else full, workers]
+        return self.run_pace(*args, *([f"{self.tmp}/{program}"] if program else []))
+
+    def run_with(self, *load):
+        """A load while the agent runs, with what the agent used until half a second after it"""
+        before = self.agent.usage()
+        run = self.run_load(*load) if len(load) == 1 else self.run_pace(*load)
+        time.sleep(0.5)
+        run["agent_cpu"] = self.agent.usage()[0] - before[0]
+        return run
+
+    # ---- one agent ----
+
+    def first_event(self):
+        """Seconds from the start to the first exec told, and that exec had to happen in the meantime."""
+        started, i, seen = time.monotonic(), 0, False
+        self.agent.start(live=True)
+        while not seen and time.monotonic() - started < 30:
+            subprocess.run([self.noop, f"first-event-{i}-"], check=False)
+            time.sleep(0.01)
+            seen = self.agent.seen("first-event-[0-9]+-")
+            i += 1
+        took = time.monotonic() - started
+        self.agent.stop()
+        return took if seen else None
+
+    def up(self):
+        self.agent.start()
+        self.agent.ready()
+        if not self.agent.alive():
+            raise RuntimeError(f"{self.agent.name} has ended: {read(self.agent.out)[-500:]}")
+
+    def quiet(self, patience_s):
+        """Whether nobody else traces system calls, which would slow both sides of a pair; waits for it a while."""
+        until = time.monotonic() + patience_s
+        while others_trace():
+            if time.monotonic() >= until:
+                return False
+            time.sleep(1)
+        return True
+
+    def abba(self, name, pairs):
+        """Without, with, with, without: twice as many pairs as rounds. A round that somebody disturbed is made again."""
+        found, spoilt = [], 0
+        while len(found) < pairs:
+            quiet = self.quiet(60)
+            a1 = self.run_load(name)
+            self.up()
+            b1, b2 = self.run_with(name), self.run_with(name)
+            self.agent.stop()
+            a2 = self.run_load(name)
+            if quiet and self.quiet(0) or spoilt >= SPOILT_MAX:
+                found += [(a1, b1), (a2, b2)]
+            else:
+                spoilt += 1
+        if spoilt:
+            self.say(f"{self.agent.name}: {name}: somebody else traced system calls in {spoilt} rounds")
+        return found[:pairs]
+
+    def life(self):
+        """One life: idle, a moderate rate, a storm. What was told is compared with what was done."""
+        quick = self.options.quick
+        idle_s, paced_s, storm = (10, 4, 40000) if quick else (60, 20, 200000)
+        found = {}
+        self.up()
+        time.sleep(2)
+        before = self.agent.usage()
+        time.sleep(idle_s)
+        after = self.agent.usage()
+        found["idle_cpu_ms_per_s"] = (after[0] - before[0]) * 1000 / idle_s
+        found["idle_wakeups_per_s"] = (after[1] - before[1]) / idle_s
+        found["memory_idle"] = self.agent.memory()
+        run = self.run_with("exec", PACED_RATE * paced_s, 1, self.noop, PACED_RATE)
+        found["paced_cpu_ms_per_1000"] = run["agent_cpu"] * 1e6 / run["done"]
+        done = run["done"]
+        connects = subprocess.Popen([self.pace, "connect", str(storm), "1"], stdout=subprocess.DEVNULL)
+        run = self.run_with("exec", storm, 2, self.noop)
+        connects.wait()
+        found["storm_seconds"] = run["seconds"]
+        time.sleep(1)
+        found["memory_storm"] = self.agent.memory()
+        self.agent.stop()
+        found["execs_done"] = done + run["done"]
+        found["execs_told"] = self.agent.execs(self.noop)
+        found["counts"] = self.agent.counts()
+        found["bytes_per_event"] = self.agent.bytes_per_event()
+        return found
+
+    def measure(self, kind):
+        self.agent = agent = kind(f"{self.tmp}/agent", self.options.build)
+        why = agent.missing()
+        if why:
+            self.say(f"{agent.name} is left out: {why}")
+            return {"what": agent.what, "left_out": why}
+        self.say(f"{agent.name}")
+        firsts = [self.first_event() for _ in range(3)]
+        found = {"what": agent.what, "version": agent.version(), "loads": {}}
+        found["first_event_s"] = statistics.median([f if f is not None else 30 for f in firsts])
+        agent.settle_s = found["first_event_s"]
+        for name in self.options.loads:
+            found["loads"][name] = summary(self.abba(name, self.options.pairs))
+            self.say(f"{agent.name}: {name} {ratio_cell(found['loads'][name], 'wall')}")
+        found.update(self.life())
+        return found
+
+
+# ---- figures ----
+
+
+def spread(values):
+    """Median, and the quartiles around it"""
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [values[0]] * 3
+    return {"median": statistics.median(values), "q1": low, "q3": high}
+
+
+def summary(pairs):
+    per_1000 = [b["agent_cpu"] * 1e6 / b["done"] for _, b in pairs]
+    return {
+        "wall": spread([b["seconds"] / a["seconds"] for a, b in pairs]),
+        "cpu": spread([b["cpu_seconds"] / a["cpu_seconds"] for a, b in pairs]),
+        "agent_cpu_ms_per_1000": spread(per_1000),
+        "pairs": [{"without": a, "with": b} for a, b in pairs],
+    }
+
+
+def ratio_cell(load, what):
+    r = load[what]
+    return f"x{r['median']:.2f} ({r['q1']:.2f}-{r['q3']:.2f})"
+
+
+def flat_out(agent):
+    load = agent["loads"].get("exec-2") or agent["loads"].get("exec-1")
+    return load["agent_cpu_ms_per_1000"]["median"] if load else None
+
+
+def mb(value):
+    return f"{value / 1e6:.1f}"
+
+
+def number(value, form=".1f"):
+    return "-" if value is None else format(value, form)
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in [head] + rows]
+    return "\n".join([lines[0], "|" + "---|" * len(head)] + lines[1:]) + "\n"
+
+
+def lost(agent):
+    missing = max(0, agent["execs_done"] - agent["execs_told"])
+    return f"{missing} of {agent['execs_done']}" + (f" ({missing / agent['execs_done']:.1%})" if missing else "")
+
+
+def own_row(name, a):
+    idle, storm = a["memory_idle"], a["memory_storm"]
+    return [name, number(flat_out(a)), number(a["paced_cpu_ms_per_1000"]), mb(idle["total"]), mb(storm["total"]),
+            f"{mb(storm['user'])} + {mb(storm['kernel'])}", mb(storm["rss_peak"]), number(a["idle_cpu_ms_per_s"], ".2f"),
+            number(a["idle_wakeups_per_s"]), number(a["first_event_s"], ".2f"), number(a["bytes_per_event"], ".0f"), lost(a)]
+
+
+def against(us, them):
+    """Our figure by theirs: below 1 is better."""
+    row = [flat_out(us) / flat_out(them) if flat_out(us) and flat_out(them) else None,
+           us["paced_cpu_ms_per_1000"] / them["paced_cpu_ms_per_1000"] if them["paced_cpu_ms_per_1000"] else None]
+    for load in us["loads"]:
+        both = us["loads"][load]["cpu"]["median"], them["loads"][load]["cpu"]["median"]
+        row.append(both[0] / both[1])
+    row.append(us["memory_storm"]["total"] / them["memory_storm"]["total"])
+    return [number(v, ".2f") for v in row]
+
+
+def markdown(found):
+    agents = {n: a for n, a in found["agents"].items() if "loads" in a}
+    if not agents:
+        return "nothing was measured\n"
+    loads = list(next(iter(agents.values()))["loads"])
+    text = f"{found['machine']['cpu']}, {found['machine']['cpus']} CPUs, Linux {found['machine']['kernel']}; {found['date']}; "
+    text += f"{found['options']['pairs']} pairs{', quick' if found['options']['quick'] else ''}\n"
+    for what, title in (("wall", "Time"), ("cpu", "CPU time")):
+        text += f"\n{title} of the load, with by without the agent: median (quartiles)\n\n"
+        text += table(["agent"] + loads, [[n] + [ratio_cell(a["loads"][x], what) for x in loads] for n, a in agents.items()])
+    text += "\nThe agent itself\n\n" + table(
+        ["agent", "ms per 1,000 execs", f"at {PACED_RATE}/s", "MB idle", "MB after the storm", "process + BPF", "VmHWM",
+         "idle ms/s", "wake-ups/s", "first event s", "bytes an event", "execs lost"],
+        [own_row(n, a) for n, a in agents.items()])
+    text += "\nEvents of our own by type, from the last life: produced = delivered + dropped\n\n" + table(
+        ["agent", "type", "produced", "delivered", "dropped"],
+        [[n, kind, c["produced"], c["delivered"], c["dropped"]]
+         for n, a in agents.items() for kind, c in a["counts"].items() if "produced" in c])
+    peers = [n for n in agents if not n.startswith("edr")]
+    if "edr" in agents and peers:
+        text += "\nedr by each peer: below 1 is better\n\n" + table(
+            ["peer", "agent CPU", f"at {PACED_RATE}/s"] + [f"{x} (CPU)" for x in loads] + ["memory"],
+            [[n] + against(agents["edr"], agents[n]) for n in peers])
+    for n, a in found["agents"].items():
+        text += f"\n{n}: {a['what']}; {a.get('version') or 'left out: ' + a.get('left_out', '')}"
+    return text + "\n"
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", read("/proc/cpuinfo"))
+    return {"cpu": cpu.group(1) if cpu else platform.machine(), "cpus": os.cpu_count(), "kernel": platform.release(),
+            "memory_mb": int(read("/proc/meminfo").split()[1]) // 1024, "cc": output_of("cc", "--version").split("\n")[0],
+            "mitigations": read("/sys/devices/system/cpu/vulnerabilities/spectre_v2").strip(),
+            "load_at_start": os.getloadavg()[0]}
+
+
+def others_trace():
+    """Is a syscall tracepoint on, by ftrace or by somebody's BPF program?"""
+    if read("/sys/kernel/tracing/events/syscalls/enable").strip() not in ("", "0"):
+        return True
+    return bool(re.search(r"tracepoint\s+sys_(enter|exit)_", output_of("bpftool", "perf")))
+
+
+def parse():
+    def words(known):
+        def split(text):
+            unknown = [w for w in text.split(",") if w not in known]
+            if unknown:
+                raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
+            return text.split(",")
+        return split
+
+    names = [a.name for a in AGENTS]
+    p = argparse.ArgumentParser(add_help=False)
+    p.add_argument("--root", required=True)
+    p.add_argument("--build", required=True)
+    p.add_argument("--quick", action="store_true")
+    p.add_argument("--pairs", type=int)
+    p.add_argument("--agents", type=words(names), default=names)
+    p.add_argument("--loads", type=words(list(LOADS)), default=list(LOADS))
+    p.add_argument("--json")
+    options = p.parse_args()
+    options.pairs = options.pairs or (4 if options.quick else 10)
+    return options
+
+
+def main():
+    options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    bench = Bench(options)
+    found = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(),
+             "options": {"quick": options.quick, "pairs": options.pairs}, "agents": {}}
+    try:
+        for kind in AGENTS:
+            if kind.name in options.agents:
+                try:
+                    found["agents"][kind.name] = bench.measure(kind)
+                except RuntimeError as error:
+                    bench.say(str(error))
+                    found["agents"][kind.name] = {"what": kind.what, "left_out": str(error)}
+                finally:
+                    bench.agent.stop()
+    finally:
+        bench.close()
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump(found, f, indent=1)
+    print(markdown(found))
+
+
+if __name__ == "__main__":
+    main()
