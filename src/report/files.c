@@ -34,21 +34,32 @@ static size_t id_len(const char *name, bool *packed)
 	return len > 5 && strcmp(name + len - 5, ".json") == 0 ? len - 5 : 0;
 }
 
-static int take_name(int dir, const char *name, struct report_files *out)
+/* Some filesystems do not tell the type. */
+static bool is_file(int dir, const struct dirent *entry, edr_u64 *bytes)
 {
-	struct report_file *grown, f = { .packed = false };
-	size_t len = id_len(name, &f.packed);
 	struct stat st;
 
-	if (len > STORE_NAME_MAX || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) ||
-	    !S_ISREG(st.st_mode))
+	if (!bytes && entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_REG;
+	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+		return false;
+	if (bytes)
+		*bytes = (edr_u64)st.st_size;
+	return true;
+}
+
+static int take_name(int dir, const struct dirent *entry, bool sizes, struct report_files *out)
+{
+	struct report_file *grown, f = { .packed = false };
+	size_t len = id_len(entry->d_name, &f.packed);
+
+	if (len > STORE_NAME_MAX || !is_file(dir, entry, sizes ? &f.bytes : NULL))
 		len = 0;
-	memcpy(f.id, name, len);
+	memcpy(f.id, entry->d_name, len);
 	if (!len || !store_good_name(f.id, STORE_NAME_MAX)) {
 		out->strange++;
 		return 0;
 	}
-	f.bytes = (edr_u64)st.st_size;
 	if ((out->n & (out->n - 1)) == 0) {
 		grown = realloc(out->file, (out->n ? 2 * out->n : 1) * sizeof(f));
 		if (!grown)
@@ -75,29 +86,39 @@ static void sort_files(struct report_files *f)
 	f->n = kept;
 }
 
-int report_files_list(struct report_store *s, const char *level, struct report_files *out)
+static int list(struct report_store *s, const char *level, bool sizes, struct report_files *out)
 {
 	int dir = store_dir(s, level, false), err = 0;
 	struct dirent *entry;
-	DIR *list;
+	DIR *names;
 
 	memset(out, 0, sizeof(*out));
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
 	/* A descriptor of its own: where readdir() stands is shared by copies of one. */
-	list = fdopendir(openat(dir, ".", DIR_FLAGS));
-	err = list ? 0 : -errno;
-	while (!err && (entry = readdir(list)))
+	names = fdopendir(openat(dir, ".", DIR_FLAGS));
+	err = names ? 0 : -errno;
+	while (!err && (entry = readdir(names)))
 		if (entry->d_name[0] != '.')
-			err = take_name(dir, entry->d_name, out);
-	if (list)
-		closedir(list);
+			err = take_name(dir, entry, sizes, out);
+	if (names)
+		closedir(names);
 	close(dir);
 	if (err)
 		report_files_free(out);
 	else
 		sort_files(out);
 	return err;
+}
+
+int report_files_list(struct report_store *s, const char *level, struct report_files *out)
+{
+	return list(s, level, true, out);
+}
+
+int report_files_names(struct report_store *s, const char *level, struct report_files *out)
+{
+	return list(s, level, false, out);
 }
 
 void report_files_free(struct report_files *f)

@@ -14,7 +14,7 @@
 struct report_file {
 	char id[CHAIN_ID_MAX];
 	bool packed;
-	edr_u64 bytes; /* on disk */
+	edr_u64 bytes; /* on disk; 0 where only names were asked for */
 };
 
 struct report_files {
@@ -25,6 +25,8 @@ struct report_files {
 
 /* 0 with none when there is no such directory; -errno. */
 int report_files_list(struct report_store *s, const char *level, struct report_files *out);
+/* The same without sizes: a third of the price. */
+int report_files_names(struct report_store *s, const char *level, struct report_files *out);
 void report_files_free(struct report_files *f);
 
 /*

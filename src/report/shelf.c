@@ -205,6 +205,7 @@ static int put_report(struct report_shelf *s, struct queue_item *i, char *name, 
 	written(s, i, name);
 	if (i->kind != QUEUE_CELL)
 		return 0;
+	report_tree_cell(s->tree, name);
 	report_tree_wrote(s->tree, cell_totals(i->cell)->window_start_ns);
 	if (s->cfg.checkpoint_s)
 		checkpoint_clear(s->store, cell_totals(i->cell)->window_end_ns);
