@@ -64,14 +64,6 @@ struct rank {
 	struct wire_span owner, key;
 };
 
-static int compare_spans(struct wire_span a, struct wire_span b)
-{
-	const size_t len = a.len < b.len ? a.len : b.len;
-	int order = len ? memcmp(a.data, b.data, len) : 0;
-
-	return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_ranks(const void *x, const void *y)
 {
 	const struct rank *a = x, *b = y;
@@ -79,8 +71,8 @@ static int compare_ranks(const void *x, const void *y)
 
 	if (a->events != b->events)
 		return a->events > b->events ? -1 : 1;
-	order = compare_spans(a->owner, b->owner);
-	return order ? order : compare_spans(a->key, b->key);
+	order = span_compare(a->owner, b->owner);
+	return order ? order : span_compare(a->key, b->key);
 }
 
 static struct rank rank_of(const struct cell *cell, const struct table *t, struct row *r)
@@ -262,8 +254,8 @@ static void add_steps(struct cell *dst, const struct cell_view *v)
 
 static int compare_reasons(const struct blind *a, const struct blind *b)
 {
-	return compare_spans((struct wire_span){ a->reason, a->reason_len },
-			     (struct wire_span){ b->reason, b->reason_len });
+	return span_compare((struct wire_span){ a->reason, a->reason_len },
+			    (struct wire_span){ b->reason, b->reason_len });
 }
 
 static int by_reason(const void *x, const void *y)
@@ -339,20 +331,6 @@ static int add_blind(struct cell *dst, const struct cell_view *v)
 	return 0;
 }
 
-static int compare_hosts(const struct cell_host *a, const struct cell_host *b)
-{
-	const struct wire_span x[] = { a->hostname, a->machine_id, a->kernel, a->arch,
-				       a->source,   a->hooks,	   a->agent,  a->degraded };
-	const struct wire_span y[] = { b->hostname, b->machine_id, b->kernel, b->arch,
-				       b->source,   b->hooks,	   b->agent,  b->degraded };
-	size_t i;
-	int order = 0;
-
-	for (i = 0; i < sizeof(x) / sizeof(x[0]) && order == 0; i++)
-		order = compare_spans(x[i], y[i]);
-	return order;
-}
-
 static int compare_processes(const struct proc_stats *a, const struct proc_stats *b)
 {
 	const edr_u64 x[] = { a->entries,	a->alive,   a->evicted_exited,
@@ -375,13 +353,12 @@ static int take_latest(struct cell *dst, const struct cell_view *v)
 
 	if (later || (same && compare_processes(&dst->totals.processes, &v->totals->processes) < 0))
 		dst->totals.processes = v->totals->processes;
-	if (later || (same && compare_hosts(&dst->host.spans, v->host) < 0)) {
-		if (host_set(&dst->host, v->host))
-			return -ENOMEM;
-	}
 	if (later)
 		dst->latest_ns = v->totals->watched_to_ns;
-	return 0;
+	if (!dst->merged)
+		return host_set(&dst->host, v->host);
+	return host_merge(&dst->host, v->host,
+			  later || (same && host_compare(&dst->host.spans, v->host) < 0));
 }
 
 int cell_settle(struct cell *cell, const struct cell_view *v)

@@ -14,7 +14,7 @@
  *	clock steps                             counted; the first 16 listed
  *	blind intervals                         the list joined where it touches; time added, for no two
  *	                                        cells share a moment, even where the clock was set back
- *	host, process table                     of the cell that was watched latest
+ *	host, process table                     of the cell that was watched latest; what was off, of all
  *	findings                                counted by severity; the worst are listed
  *	raw events                              not taken over: the cells have them
  */

@@ -20,7 +20,7 @@ struct retain {
 	edr_s64 now_ns;
 	struct report_files files[N_LEVELS];
 	unsigned long long bytes; /* that are left */
-	bool changed; /* something was removed or packed since they were listed */
+	bool changed;		  /* something was removed or packed since they were listed */
 	struct removed *gone;
 	size_t n_gone;
 };
@@ -185,9 +185,12 @@ static int pack_old(struct retain *r, enum report_level level)
 int report_retain(struct report_store *s, struct heads *heads, const struct retain_config *cfg,
 		  edr_s64 now_ns, struct retain_totals *out)
 {
-	struct retain r = {
-		.store = s, .heads = heads, .cfg = cfg, .totals = out, .now_ns = now_ns, .changed = true
-	};
+	struct retain r = { .store = s,
+			    .heads = heads,
+			    .cfg = cfg,
+			    .totals = out,
+			    .now_ns = now_ns,
+			    .changed = true };
 	int err;
 
 	memset(out, 0, sizeof(*out));

@@ -129,6 +129,23 @@ static void one(struct made *m)
 	}
 }
 
+/* Mostly as it should be; else another source, or more that is off than a parent lists. */
+static void odd_host(struct made *m)
+{
+	char off[1024];
+	size_t len = 0;
+
+	if (made_random(m->r, 4))
+		return;
+	for (unsigned i = made_random(m->r, 2) ? 2 : 50; i > 0; i--)
+		len += (size_t)snprintf(off + len, sizeof(off) - len, "off %u",
+					made_random(m->r, 100)) +
+		       1;
+	len -= made_random(m->r, 2); /* with and without the last NUL */
+	feed_fold(&m->f, rec_host_off(&m->f.rec, m->f.now_ns, "host.example",
+				      made_random(m->r, 3) ? "ftrace" : "", off, len));
+}
+
 struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_min, unsigned n,
 		       unsigned names, const struct cell_finding *finding)
 {
@@ -142,6 +159,7 @@ struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_m
 					.max_connections = 8192 };
 	m.f.sinks = (struct cell_sinks){ &m, on_closed, on_interim };
 	feed_open(&m.f, (edr_u64)start_ns / FEED_S);
+	odd_host(&m);
 	from_ns = m.f.now_ns;
 	for (unsigned i = 0; i < n; i++) {
 		m.f.now_ns = from_ns + length_ns / (n + 1) * (i + 1);
