@@ -9,16 +9,9 @@
 #include "cell/build.h"
 #include "cell/cell_private.h"
 
-#define SYSCALLS_PER_EXE 4
 /* Items of the small lists that a parent holds: 100 bytes or so each. */
 #define COUNTS_PER_EXE 32
 #define COUNTS_PER_CONNECTION 16
-
-const struct cell_limits cell_parent_limits = {
-	.executables = 2000,
-	.command_lines = 5000,
-	.connections = 5000,
-};
 
 /* Every new row is kept: what is too much is taken out when a whole cell has been merged. */
 static void lift(struct table *t)
@@ -41,7 +34,7 @@ struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval
 	lift(&c->connections);
 	lift(&c->syscalls);
 	c->counts.max_rows = c->counts.max_bytes = SIZE_MAX / 2;
-	c->trim = (struct cell_limits){ SIZE_MAX, SIZE_MAX, SIZE_MAX };
+	memset(&c->trim, 0xff, sizeof(c->trim)); /* none */
 	if (limits) {
 		c->trim = *limits;
 		c->counts.max_rows = limits->executables * COUNTS_PER_EXE +
@@ -112,19 +105,13 @@ static int trim(struct cell *cell, struct table *t, size_t max)
 	return 0;
 }
 
-static size_t times(size_t n, size_t by)
-{
-	return n > SIZE_MAX / by ? SIZE_MAX : n * by;
-}
-
 static int trim_all(struct cell *c)
 {
-	const size_t exes = c->trim.executables;
+	const struct cell_limits *max = &c->trim;
 
-	if (trim(c, &c->exes, exes) || trim(c, &c->failed, exes) || trim(c, &c->commands, exes) ||
-	    trim(c, &c->lines, c->trim.command_lines) ||
-	    trim(c, &c->connections, c->trim.connections) ||
-	    trim(c, &c->syscalls, times(exes, SYSCALLS_PER_EXE)))
+	if (trim(c, &c->exes, max->executables) || trim(c, &c->failed, max->failed) ||
+	    trim(c, &c->lines, max->command_lines) || trim(c, &c->commands, max->commands) ||
+	    trim(c, &c->connections, max->connections) || trim(c, &c->syscalls, max->syscalls))
 		return -ENOMEM;
 	return 0;
 }
