@@ -201,6 +201,7 @@ static void add_totals(struct cell *dst, const struct cell_totals *s)
 	t->events_listed += s->events_listed;
 	t->events_in_parts += s->events_in_parts;
 	t->events_unlisted += s->events_unlisted;
+	t->events_over_limit += s->events_over_limit;
 	t->parts += s->parts;
 	for (i = 0; i < CELL_SEVERITIES; i++)
 		t->findings[i] += s->findings[i];

@@ -156,8 +156,11 @@ START_TEST(test_degraded)
 		ck_assert_ptr_nonnull(strstr(made[i].text.data, "\"source\": \"bpf\""));
 	say(&made[1].text, "\"source\": \"bpf\"", "\"source\": \"abc\"");
 	say(&made[1].text, "\"b\"", "\"c\"");
+	say(&made[0].text, "\"events_over_limit\": 0", "\"events_over_limit\": 5");
+	say(&made[2].text, "\"events_over_limit\": 0", "\"events_over_limit\": 3");
 	block = parent(LEVEL_BLOCK, MONDAY);
 	ck_assert_str_eq(str(block, "/source"), "bpf");
+	ck_assert_int_eq(num(block, "/interim/events_over_limit"), 8);
 	list = at(block, "/degraded");
 	ck_assert_uint_eq(json_object_array_length(list), sizeof(want) / sizeof(want[0]));
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
