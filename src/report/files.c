@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,7 +147,8 @@ const char **report_children(const struct report_files *children, enum report_le
 
 /* ---- reading ---- */
 
-static int read_fd(int fd, struct buf *out)
+/* Up to max bytes, or somewhat more; at the most REPORT_MAX_BYTES. */
+static int read_fd(int fd, size_t max, struct buf *out)
 {
 	const size_t before = out->len;
 	ssize_t n;
@@ -154,6 +156,8 @@ static int read_fd(int fd, struct buf *out)
 	do {
 		if (out->len - before > REPORT_MAX_BYTES)
 			return -EFBIG;
+		if (out->len - before >= max)
+			break;
 		if (!buf_reserve(out, BLOCK))
 			return -ENOMEM;
 		n = read(fd, out->data + out->len, BLOCK);
@@ -166,7 +170,7 @@ static int read_fd(int fd, struct buf *out)
 	return 0;
 }
 
-static int read_at(int dir, const char *name, struct buf *out)
+static int read_at(int dir, const char *name, size_t max, struct buf *out)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -177,28 +181,34 @@ static int read_at(int dir, const char *name, struct buf *out)
 	if (fstat(fd, &st))
 		err = -errno;
 	else
-		err = S_ISREG(st.st_mode) ? read_fd(fd, out) : -EBADMSG;
+		err = S_ISREG(st.st_mode) ? read_fd(fd, max, out) : -EBADMSG;
 	close(fd);
 	return err;
 }
 
-int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out)
+static int read_some(struct report_store *s, const char *level, const char *name, size_t max,
+		     struct buf *out)
 {
 	int dir = store_dir(s, level, false), err;
 
 	if (dir < 0)
 		return dir;
-	err = read_at(dir, name, out);
+	err = read_at(dir, name, max, out);
 	close(dir);
 	return err;
 }
 
-static int inflate_all(z_stream *z, struct buf *out)
+int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out)
+{
+	return read_some(s, level, name, SIZE_MAX, out);
+}
+
+static int inflate_all(z_stream *z, size_t max, struct buf *out)
 {
 	const size_t before = out->len;
 	int status = Z_OK;
 
-	while (status == Z_OK) {
+	while (status == Z_OK && out->len - before < max) {
 		if (out->len - before > REPORT_MAX_BYTES)
 			return -EFBIG;
 		if (!buf_reserve(out, BLOCK))
@@ -209,11 +219,13 @@ static int inflate_all(z_stream *z, struct buf *out)
 		out->len += BLOCK - z->avail_out;
 	}
 	out->data[out->len] = '\0';
+	if (status == Z_OK)
+		return 0;
 	/* Bytes behind the end are bytes that nobody vouches for. */
 	return status == Z_STREAM_END && z->avail_in == 0 ? 0 : -EBADMSG;
 }
 
-static int unpack(const struct buf *packed, struct buf *out)
+static int unpack(const struct buf *packed, size_t max, struct buf *out)
 {
 	z_stream z = { .next_in = (unsigned char *)packed->data,
 		       .avail_in = (unsigned)packed->len };
@@ -221,12 +233,13 @@ static int unpack(const struct buf *packed, struct buf *out)
 
 	if (inflateInit2(&z, GZIP_BITS) != Z_OK)
 		return -ENOMEM;
-	err = inflate_all(&z, out);
+	err = inflate_all(&z, max, out);
 	inflateEnd(&z);
 	return err;
 }
 
-int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)
+int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
+		      struct buf *out)
 {
 	char name[STORE_NAME_MAX + 16];
 	struct buf packed = { 0 };
@@ -235,15 +248,20 @@ int report_read(struct report_store *s, const char *level, const char *id, struc
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = report_file_read(s, level, name, out);
+	err = read_some(s, level, name, max, out);
 	if (err != -ENOENT)
 		return err;
 	strcat(name, ".gz");
 	err = report_file_read(s, level, name, &packed);
 	if (!err)
-		err = unpack(&packed, out);
+		err = unpack(&packed, max, out);
 	buf_free(&packed);
 	return err;
+}
+
+int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)
+{
+	return report_read_begin(s, level, id, SIZE_MAX, out);
 }
 
 /* ---- writing ---- */
@@ -322,7 +340,7 @@ static int pack_text(struct report_store *s, const char *level, const char *id,
 	int err = pack(text, &packed);
 
 	if (!err)
-		err = unpack(&packed, &back);
+		err = unpack(&packed, SIZE_MAX, &back);
 	if (!err && (back.len != text->len || memcmp(back.data, text->data, text->len) != 0))
 		err = -EIO;
 	snprintf(name, sizeof(name), "%s.json.gz", id);

@@ -36,6 +36,10 @@ void report_files_free(struct report_files *f);
 const char **report_children(const struct report_files *children, enum report_level parent,
 			     struct report_window w, size_t *n);
 
+/* As report_read(), but what is behind the first max bytes or so need not be there, nor right. */
+int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
+		      struct buf *out);
+
 /* A file of the directory itself, or of a level's: as it is. 0, -ENOENT, -ELOOP, ... */
 int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out);
 /* Written whole or not at all, in place of what is there. */
