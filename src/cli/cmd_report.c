@@ -106,7 +106,7 @@ static bool parse_zone(const char *s, edr_s64 *out)
 	if ((sign != '+' && sign != '-') || !field(&s, sign, 2, 23, &hours) ||
 	    !field(&s, ':', 2, 59, &minutes))
 		return false;
-	*out = (hours * 3600ll + minutes * 60ll) * (sign == '-' ? -1 : 1);
+	*out = ((edr_s64)hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
 	return *s == '\0';
 }
 
@@ -134,7 +134,8 @@ static bool parse_time(const char *s, edr_s64 *out)
 		if (!parse_zone(s, &zone))
 			return false;
 	}
-	*out = (report_day_of_date(d) * S_PER_DAY + hour * 3600ll + minute * 60ll + second - zone) *
+	*out = (report_day_of_date(d) * S_PER_DAY + ((edr_s64)hour * 60 + minute) * 60 + second -
+		zone) *
 	       NS_PER_S;
 	return true;
 }

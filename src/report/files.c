@@ -99,7 +99,7 @@ static int list(struct report_store *s, const char *level, bool sizes, struct re
 	/* A descriptor of its own: where readdir() stands is shared by copies of one. */
 	names = fdopendir(openat(dir, ".", DIR_FLAGS));
 	err = names ? 0 : -errno;
-	while (!err && (entry = readdir(names)))
+	while (names && !err && (entry = readdir(names)))
 		if (entry->d_name[0] != '.')
 			err = take_name(dir, entry, sizes, out);
 	if (names)
@@ -251,7 +251,7 @@ int report_read_begin(struct report_store *s, const char *level, const char *id,
 	err = read_some(s, level, name, max, out);
 	if (err != -ENOENT)
 		return err;
-	strcat(name, ".gz");
+	snprintf(name, sizeof(name), "%s.json.gz", id);
 	err = report_file_read(s, level, name, &packed);
 	if (!err)
 		err = unpack(&packed, max, out);
@@ -302,7 +302,7 @@ int report_remove(struct report_store *s, const char *level, const char *id)
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
 	err = report_file_remove(s, level, name);
-	strcat(name, ".gz");
+	snprintf(name, sizeof(name), "%s.json.gz", id);
 	again = report_file_remove(s, level, name);
 	return err ? err : again;
 }
@@ -341,7 +341,8 @@ static int pack_text(struct report_store *s, const char *level, const char *id,
 
 	if (!err)
 		err = unpack(&packed, SIZE_MAX, &back);
-	if (!err && (back.len != text->len || memcmp(back.data, text->data, text->len) != 0))
+	if (!err &&
+	    (back.len != text->len || (back.len && memcmp(back.data, text->data, text->len) != 0)))
 		err = -EIO;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
 	if (!err)
