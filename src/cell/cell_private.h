@@ -9,6 +9,7 @@
  *	fold.c     what each kind of record adds
  *	events.c   the list of raw events and the interim parts
  *	cell.c     opening, closing, freeing
+ *	host.c     who was watched, by what, and what was off
  *	view.c     sorted, for the report
  *	findings.c the worst of what was found
  *	build.c    rows that were counted elsewhere: of another cell, or of a report
@@ -292,6 +293,13 @@ int host_set(struct host *h, const struct cell_host *from);
 size_t cell_bytes(const struct cell *cell);
 int host_copy(struct host *to, const struct host *from);
 void host_free(struct host *h);
+int host_compare(const struct cell_host *a, const struct cell_host *b);
+/*
+ * later: the members are those of from; `degraded` is what was off in either, and says where their
+ * sources and hooks differ.
+ */
+int host_merge(struct host *to, const struct cell_host *from, bool later);
+int span_compare(struct wire_span a, struct wire_span b);
 void host_learn(struct host *h, const struct edr_host *r);
 
 /* windows.c */

@@ -42,6 +42,12 @@ static void line_of(struct line *l, const struct edr_exec *r)
 		l->argv.len = CELL_LINE_BYTES;
 }
 
+/* Each is kept with a NUL behind its last argument, as reading a report gives it. */
+static size_t kept_len(struct wire_span argv)
+{
+	return argv.len + (argv.len && argv.data[argv.len - 1] != '\0');
+}
+
 static size_t append(char *to, size_t at, const void *data, size_t len)
 {
 	memcpy(to + at, data, len);
@@ -55,6 +61,8 @@ static size_t line_key(char *key, const struct exe_row *exe, const struct line *
 	len = append(key, len, l->command.data, l->command.len);
 	len = append(key, len, "", 1);
 	len = append(key, len, l->argv.data, l->argv.len);
+	if (kept_len(l->argv) > l->argv.len)
+		key[len++] = '\0';
 	if (l->cut) {
 		len = append(key, len, &l->argv_bytes, sizeof(l->argv_bytes));
 		len = append(key, len, &l->hash, sizeof(l->hash));
@@ -68,7 +76,7 @@ static void line_init(struct line_row *row, struct exe_row *exe, const struct li
 	row->argv_bytes = l->argv_bytes;
 	row->hash = l->hash;
 	row->command_len = (edr_u32)l->command.len;
-	row->argv_len = (edr_u32)l->argv.len;
+	row->argv_len = (edr_u32)kept_len(l->argv);
 	row->cut = l->cut;
 	DL_APPEND(exe->lines, row);
 }

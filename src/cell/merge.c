@@ -9,16 +9,9 @@
 #include "cell/build.h"
 #include "cell/cell_private.h"
 
-#define SYSCALLS_PER_EXE 4
 /* Items of the small lists that a parent holds: 100 bytes or so each. */
 #define COUNTS_PER_EXE 32
 #define COUNTS_PER_CONNECTION 16
-
-const struct cell_limits cell_parent_limits = {
-	.executables = 2000,
-	.command_lines = 5000,
-	.connections = 5000,
-};
 
 /* Every new row is kept: what is too much is taken out when a whole cell has been merged. */
 static void lift(struct table *t)
@@ -41,7 +34,7 @@ struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval
 	lift(&c->connections);
 	lift(&c->syscalls);
 	c->counts.max_rows = c->counts.max_bytes = SIZE_MAX / 2;
-	c->trim = (struct cell_limits){ SIZE_MAX, SIZE_MAX, SIZE_MAX };
+	memset(&c->trim, 0xff, sizeof(c->trim)); /* none */
 	if (limits) {
 		c->trim = *limits;
 		c->counts.max_rows = limits->executables * COUNTS_PER_EXE +
@@ -64,14 +57,6 @@ struct rank {
 	struct wire_span owner, key;
 };
 
-static int compare_spans(struct wire_span a, struct wire_span b)
-{
-	const size_t len = a.len < b.len ? a.len : b.len;
-	int order = len ? memcmp(a.data, b.data, len) : 0;
-
-	return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_ranks(const void *x, const void *y)
 {
 	const struct rank *a = x, *b = y;
@@ -79,8 +64,8 @@ static int compare_ranks(const void *x, const void *y)
 
 	if (a->events != b->events)
 		return a->events > b->events ? -1 : 1;
-	order = compare_spans(a->owner, b->owner);
-	return order ? order : compare_spans(a->key, b->key);
+	order = span_compare(a->owner, b->owner);
+	return order ? order : span_compare(a->key, b->key);
 }
 
 static struct rank rank_of(const struct cell *cell, const struct table *t, struct row *r)
@@ -120,19 +105,13 @@ static int trim(struct cell *cell, struct table *t, size_t max)
 	return 0;
 }
 
-static size_t times(size_t n, size_t by)
-{
-	return n > SIZE_MAX / by ? SIZE_MAX : n * by;
-}
-
 static int trim_all(struct cell *c)
 {
-	const size_t exes = c->trim.executables;
+	const struct cell_limits *max = &c->trim;
 
-	if (trim(c, &c->exes, exes) || trim(c, &c->failed, exes) || trim(c, &c->commands, exes) ||
-	    trim(c, &c->lines, c->trim.command_lines) ||
-	    trim(c, &c->connections, c->trim.connections) ||
-	    trim(c, &c->syscalls, times(exes, SYSCALLS_PER_EXE)))
+	if (trim(c, &c->exes, max->executables) || trim(c, &c->failed, max->failed) ||
+	    trim(c, &c->lines, max->command_lines) || trim(c, &c->commands, max->commands) ||
+	    trim(c, &c->connections, max->connections) || trim(c, &c->syscalls, max->syscalls))
 		return -ENOMEM;
 	return 0;
 }
@@ -222,6 +201,7 @@ static void add_totals(struct cell *dst, const struct cell_totals *s)
 	t->events_listed += s->events_listed;
 	t->events_in_parts += s->events_in_parts;
 	t->events_unlisted += s->events_unlisted;
+	t->events_over_limit += s->events_over_limit;
 	t->parts += s->parts;
 	for (i = 0; i < CELL_SEVERITIES; i++)
 		t->findings[i] += s->findings[i];
@@ -262,8 +242,8 @@ static void add_steps(struct cell *dst, const struct cell_view *v)
 
 static int compare_reasons(const struct blind *a, const struct blind *b)
 {
-	return compare_spans((struct wire_span){ a->reason, a->reason_len },
-			     (struct wire_span){ b->reason, b->reason_len });
+	return span_compare((struct wire_span){ a->reason, a->reason_len },
+			    (struct wire_span){ b->reason, b->reason_len });
 }
 
 static int by_reason(const void *x, const void *y)
@@ -339,20 +319,6 @@ static int add_blind(struct cell *dst, const struct cell_view *v)
 	return 0;
 }
 
-static int compare_hosts(const struct cell_host *a, const struct cell_host *b)
-{
-	const struct wire_span x[] = { a->hostname, a->machine_id, a->kernel, a->arch,
-				       a->source,   a->hooks,	   a->agent,  a->degraded };
-	const struct wire_span y[] = { b->hostname, b->machine_id, b->kernel, b->arch,
-				       b->source,   b->hooks,	   b->agent,  b->degraded };
-	size_t i;
-	int order = 0;
-
-	for (i = 0; i < sizeof(x) / sizeof(x[0]) && order == 0; i++)
-		order = compare_spans(x[i], y[i]);
-	return order;
-}
-
 static int compare_processes(const struct proc_stats *a, const struct proc_stats *b)
 {
 	const edr_u64 x[] = { a->entries,	a->alive,   a->evicted_exited,
@@ -375,13 +341,12 @@ static int take_latest(struct cell *dst, const struct cell_view *v)
 
 	if (later || (same && compare_processes(&dst->totals.processes, &v->totals->processes) < 0))
 		dst->totals.processes = v->totals->processes;
-	if (later || (same && compare_hosts(&dst->host.spans, v->host) < 0)) {
-		if (host_set(&dst->host, v->host))
-			return -ENOMEM;
-	}
 	if (later)
 		dst->latest_ns = v->totals->watched_to_ns;
-	return 0;
+	if (!dst->merged)
+		return host_set(&dst->host, v->host);
+	return host_merge(&dst->host, v->host,
+			  later || (same && host_compare(&dst->host.spans, v->host) < 0));
 }
 
 int cell_settle(struct cell *cell, const struct cell_view *v)

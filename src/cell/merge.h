@@ -14,7 +14,7 @@
  *	clock steps                             counted; the first 16 listed
  *	blind intervals                         the list joined where it touches; time added, for no two
  *	                                        cells share a moment, even where the clock was set back
- *	host, process table                     of the cell that was watched latest
+ *	host, process table                     of the cell that was watched latest; what was off, of all
  *	findings                                counted by severity; the worst are listed
  *	raw events                              not taken over: the cells have them
  */
@@ -23,11 +23,10 @@
 
 #include "cell/view.h"
 
-/* Rows that a cell keeps after each merge into it. */
+/* Rows that a cell keeps after each merge into it; failed: names that an exec failed with. */
 struct cell_limits {
-	size_t executables, command_lines, connections;
+	size_t executables, failed, command_lines, commands, connections, syscalls;
 };
-extern const struct cell_limits cell_parent_limits;
 
 /* An empty cell; NULL without memory. The caller frees it with cell_free(). limits NULL: none. */
 struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval_min,

@@ -118,10 +118,11 @@ struct cell_other {
 
 struct cell_command_line {
 	struct wire_span command; /* last part of the file name given */
-	struct wire_span argv; /* argv[0] on, NUL-separated: wire_next_arg(); at most 4096 bytes */
-	bool cut;	       /* argv is the beginning only: */
-	edr_u64 argv_bytes;    /* bytes of the whole, NULs included */
-	edr_u64 hash;	       /* of what was delivered, when cut: tells two long ones apart */
+	/* argv[0] on, a NUL behind each: wire_next_arg(); at most 4096 bytes and that of the last */
+	struct wire_span argv;
+	bool cut;	    /* argv is the beginning only: */
+	edr_u64 argv_bytes; /* bytes of the whole, NULs included */
+	edr_u64 hash;	    /* of what was delivered, when cut: tells two long ones apart */
 	edr_u64 count;
 	edr_s64 first_ns, last_ns;
 	edr_u64 short_by;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The first page must fit a screen of 24 lines by 80 columns: a test counts. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -31,7 +32,8 @@ static void print_options(void)
 	     "More: `" CLI_NAME " help COMMAND`, " CLI_NAME "(8), linux-edr.conf(5).");
 }
 
-static void print_conf_options(void)
+/* of: the sections whose keys matter to the command; NULL: all. */
+static void print_conf_options(const char *of)
 {
 	const char *section, *key, *help;
 	struct conf_option opt;
@@ -40,7 +42,7 @@ static void print_conf_options(void)
 	puts("\nOptions, and the keys of linux-edr.conf that they set:");
 	puts("  -c, --config FILE            the configuration file; no other is read");
 	for (size_t i = 0; conf_key(i, &section, &key, &opt, &help); i++) {
-		if (!opt.name)
+		if (!opt.name || (of && strcmp(section, of) != 0))
 			continue;
 		snprintf(name, sizeof(name), "--%s%s%s", opt.name, opt.arg ? " " : "",
 			 opt.arg ? opt.arg : "");
@@ -49,7 +51,8 @@ static void print_conf_options(void)
 		else
 			printf("      %-24s %s.%s\n", name, section, key);
 	}
-	puts("      --fallback-ftrace        SOURCE.source = auto");
+	if (!of)
+		puts("      --fallback-ftrace        SOURCE.source = auto");
 	puts("      --set SECTION.KEY=VALUE  any key");
 }
 
@@ -68,15 +71,18 @@ int cmd_help(const struct options *o)
 	printf("usage: " CLI_NAME " %s%s%s\n\n%s", cmd->name, cmd->arguments,
 	       cmd->accepts ? " [OPTION]..." : "", cmd->help);
 	if (cmd->accepts & OPTIONS_CONF)
-		print_conf_options();
+		print_conf_options(cmd->accepts & OPTIONS_REPORT ? "REPORTS" : NULL);
 	if (cmd->accepts & OPTIONS_JSON)
 		puts("      --json                   for programs");
 	if (cmd->accepts & OPTIONS_SAMPLE)
 		puts("      --sample                 the sample linux-edr.conf");
 	if (cmd->accepts & OPTIONS_REPORT)
-		puts("      --level LEVEL            cell, block, daily, weekly or monthly\n"
-		     "      --since TIME             windows that begin then or later (UTC):\n"
-		     "      --until TIME             before then: 2026-11-21 or 2026-11-21T20:00\n"
+		puts("      --level LEVEL            interim, cell, block, daily, weekly or "
+		     "monthly\n"
+		     "      --since TIME             windows that begin then or later; --until: "
+		     "before\n"
+		     "      --until TIME             2026-11-21, 2026-11-21T20:00 (UTC), 2d (mhdw) "
+		     "ago\n"
 		     "      --text                   show: for people");
 	return 0;
 }

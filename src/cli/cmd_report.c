@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "util/buf.h"
 #include "util/text.h"
@@ -65,32 +66,78 @@ static int take_level(const char *name, enum report_level *out)
 	return name && *out == N_LEVELS ? unknown("level", name, names, N_LEVELS) : 0;
 }
 
-/* 2026-11-21[T20:00[:00]][Z], UTC. */
+/* "2d": so long ago. Windows are those of this host's clock. */
+static bool parse_ago(const char *s, edr_s64 *out)
+{
+	static const char units[] = "mhdw";
+	static const edr_s64 unit_s[] = { 60, 3600, S_PER_DAY, 7 * S_PER_DAY };
+	const size_t digits = strspn(s, "0123456789");
+	const char *unit = s[digits] ? strchr(units, s[digits]) : NULL;
+
+	if (!digits || digits > 5 || !unit || s[digits + 1])
+		return false;
+	*out = ((edr_s64)time(NULL) - atoi(s) * unit_s[unit - units]) * NS_PER_S;
+	return true;
+}
+
+/* n digits and what stands before them. */
+static bool field(const char **s, char before, int n, int max, int *out)
+{
+	*out = 0;
+	if (before && *(*s)++ != before)
+		return false;
+	for (; n; n--) {
+		if (**s < '0' || **s > '9')
+			return false;
+		*out = *out * 10 + (*(*s)++ - '0');
+	}
+	return *out <= max;
+}
+
+/* Z, +01:00; nothing is UTC as well. In seconds. */
+static bool parse_zone(const char *s, edr_s64 *out)
+{
+	const char sign = *s;
+	int hours, minutes;
+
+	*out = 0;
+	if (sign == '\0' || strcmp(s, "Z") == 0)
+		return true;
+	if ((sign != '+' && sign != '-') || !field(&s, sign, 2, 23, &hours) ||
+	    !field(&s, ':', 2, 59, &minutes))
+		return false;
+	*out = ((edr_s64)hours * 60 + minutes) * 60 * (sign == '-' ? -1 : 1);
+	return *s == '\0';
+}
+
+/* 2026-11-21[T20:00[:00[.0]][Z|+01:00]] */
 static bool parse_time(const char *s, edr_s64 *out)
 {
-	struct report_date d;
-	unsigned hour = 0, minute = 0, second = 0;
-	int n = 0;
+	int hour = 0, minute = 0, second = 0;
+	struct report_date d, again;
+	edr_s64 zone = 0;
 
-	if (sscanf(s, "%4d-%2d-%2d%n", &d.year, &d.month, &d.day, &n) != 3 || n != 10 ||
-	    d.year < 1970 || d.month < 1 || d.month > 12 || d.day < 1 || d.day > 31)
+	if (parse_ago(s, out))
+		return true;
+	if (!field(&s, '\0', 4, 9999, &d.year) || !field(&s, '-', 2, 12, &d.month) ||
+	    !field(&s, '-', 2, 31, &d.day) || d.year < 1970 || d.month < 1 || d.day < 1)
 		return false;
-	s += n;
+	again = report_date_of_day(report_day_of_date(d));
+	if (again.day != d.day || (*s != '\0' && *s != 'T'))
+		return false;
 	if (*s == 'T') {
-		n = 0;
-		if (sscanf(s, "T%2u:%2u%n", &hour, &minute, &n) != 2 || n != 6)
+		if (!field(&s, 'T', 2, 23, &hour) || !field(&s, ':', 2, 59, &minute) ||
+		    (*s == ':' && !field(&s, ':', 2, 59, &second)))
 			return false;
-		s += n;
-		n = 0;
-		if (*s == ':' && (sscanf(s, ":%2u%n", &second, &n) != 1 || n != 3))
+		if (*s == '.')
+			s += 1 + strspn(s + 1, "0123456789"); /* windows begin on whole seconds */
+		if (!parse_zone(s, &zone))
 			return false;
-		s += n;
 	}
-	if (*s == 'Z')
-		s++;
-	*out = (report_day_of_date(d) * S_PER_DAY + hour * 3600LL + minute * 60LL + second) *
+	*out = (report_day_of_date(d) * S_PER_DAY + ((edr_s64)hour * 60 + minute) * 60 + second -
+		zone) *
 	       NS_PER_S;
-	return *s == '\0' && hour < 24 && minute < 60 && second < 60;
+	return true;
 }
 
 static int take_time(const char *option, const char *value, edr_s64 fallback, edr_s64 *out)
@@ -102,7 +149,8 @@ static int take_time(const char *option, const char *value, edr_s64 fallback, ed
 		return 0;
 	buf_addf(&text, "option %s: '", option);
 	text_term(&text, value, strlen(value));
-	buf_adds(&text, "' is no time: give 2026-11-21 or 2026-11-21T20:00 (UTC)");
+	buf_adds(&text,
+		 "' is no time: give 2026-11-21, 2026-11-21T20:00 (UTC) or 2d (m, h, d, w ago)");
 	cli_fail(EX_USAGE, text.data ? text.data : "out of memory");
 	buf_free(&text);
 	return EX_USAGE;

@@ -9,6 +9,8 @@
 #include "report/read.h"
 #include "util/text.h"
 
+#define FACTS_BYTES 65536
+
 static int fail(int err)
 {
 	return cli_fail(err == -ENOMEM ? EX_OSERR : EX_NOINPUT, strerror(-err));
@@ -28,21 +30,37 @@ struct facts {
 	edr_u64 severity; /* 0: not known */
 };
 
-static void take_facts(const struct buf *text, struct facts *f)
+/* text may end anywhere. False when not all that is wanted was in it. */
+static bool take_facts(const struct buf *text, struct facts *f)
 {
-	struct wire_span doc, v, loss;
+	const struct wire_span doc = { text->data, text->len };
+	struct wire_span v, loss;
 
 	memset(f, 0, sizeof(*f));
-	if (!jr_document(text->data, text->len, &doc))
-		return;
-	if (jr_member(doc, "window_start", &v) && v.len >= 2 && v.len < sizeof(f->window_start))
+	if (jr_member(doc, "window_start", &v) && v.len >= 2 && v.len - 2 < sizeof(f->window_start))
 		memcpy(f->window_start, v.data + 1, v.len - 2);
-	if (jr_member(doc, "total", &v) || jr_member(doc, "total_events", &v))
-		jr_u64(v, &f->events);
-	if (jr_member(doc, "loss", &loss) && jr_member(loss, "total", &v))
-		jr_u64(v, &f->lost);
 	if (jr_member(doc, "severity", &v))
 		jr_u64(v, &f->severity);
+	if (!(jr_member(doc, "total", &v) || jr_member(doc, "total_events", &v)) ||
+	    !jr_u64(v, &f->events))
+		return false;
+	return jr_member(doc, "loss", &loss) && jr_member(loss, "total", &v) && jr_u64(v, &f->lost);
+}
+
+/* They stand among the first members; a busy cell has megabytes behind these. */
+static void read_facts(const struct report_cmd *c, const struct report_choice *one, struct facts *f)
+{
+	const char *dir = report_levels[one->level].dir;
+	struct buf text = { 0 };
+	bool found;
+
+	memset(f, 0, sizeof(*f));
+	found = !report_read_begin(c->store, dir, one->file.id, FACTS_BYTES, &text) &&
+		take_facts(&text, f);
+	buf_clear(&text);
+	if (!found && one->level != LEVEL_INTERIM && !read_choice(c, one, &text))
+		take_facts(&text, f);
+	buf_free(&text);
 }
 
 static void list_json(const struct report_choice *one, const struct facts *f, bool first)
@@ -87,17 +105,11 @@ int report_cmd_list(const struct report_cmd *c)
 	else if (n)
 		printf("%-36s %12s %9s %3s %11s\n", "REPORT", "EVENTS", "LOST", "SEV", "BYTES");
 	for (size_t i = 0; i < n; i++) {
-		struct buf text = { 0 };
-
-		if (!read_choice(c, &all[i], &text))
-			take_facts(&text, &facts);
-		else
-			memset(&facts, 0, sizeof(facts));
+		read_facts(c, &all[i], &facts);
 		if (json)
 			list_json(&all[i], &facts, i == 0);
 		else
 			list_text(&all[i], &facts);
-		buf_free(&text);
 	}
 	if (json)
 		puts(n ? "\n]" : "]");
@@ -127,16 +139,30 @@ static int no_such(const struct report_cmd *c, const struct report_choice *all, 
 	return EX_NOINPUT;
 }
 
+/* The one before it on its level, by the chain: what was new since. Empty when it is not there. */
+static void read_previous(const struct report_cmd *c, const struct report_choice *one,
+			  const struct buf *text, struct buf *previous)
+{
+	struct chain_link link;
+
+	if (chain_read(text->data, text->len, &link) && link.previous_id[0] &&
+	    report_read(c->store, report_levels[one->level].dir, link.previous_id, previous) != 0)
+		buf_clear(previous);
+}
+
 static int print_report(const struct report_cmd *c, const struct report_choice *one)
 {
-	struct buf text = { 0 };
+	struct buf text = { 0 }, previous = { 0 };
 	int err = read_choice(c, one, &text);
 
-	if (!err && c->o->text)
-		err = report_text(text.data, text.len, stdout);
-	else if (!err)
+	if (!err && c->o->text) {
+		read_previous(c, one, &text, &previous);
+		err = report_text(&text, &previous, stdout);
+	} else if (!err) {
 		fwrite(text.data, 1, text.len, stdout);
+	}
 	buf_free(&text);
+	buf_free(&previous);
 	if (err == -EBADMSG)
 		return cli_fail(EX_DATAERR, "this file holds no report that could be shown: "
 					    "`report verify` says more");

@@ -118,7 +118,7 @@ int report_cmd_verify(const struct report_cmd *c)
 		return cli_fail(EX_OSERR, "out of memory");
 	if (err)
 		return cli_fail(EX_NOINPUT, strerror(-err));
-	return totals.problems ? EX_DATAERR : 0;
+	return totals.problems ? 1 : 0; /* as diff(1) */
 }
 
 /* ---- rebuild ---- */

@@ -46,9 +46,9 @@ static const char report_help[] =
 	"  report rebuild          makes parents again from their children; says what changed\n"
 	"  report export           reports as JSON lines, one a line\n"
 	"\n"
-	"Exit status: 0 all is well, 64 wrong usage, 65 verify: something is wrong, 66 there is "
-	"no\n"
-	"such report or directory, 73 it cannot be written, 75 an agent writes there (rebuild).\n";
+	"Exit status: 0 all is well, 1 verify: something is wrong, 64 wrong usage, 65 a report is\n"
+	"damaged, 66 there is no such report or directory, 73 it cannot be written, 75 an agent\n"
+	"writes there (rebuild).\n";
 
 static const char version_help[] = "Prints the version, the commit and those of the libraries.\n";
 static const char help_help[] = "Prints the commands and options, or what one command does.\n";

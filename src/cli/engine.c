@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "cli/event_line.h"
@@ -98,7 +100,7 @@ static int open_deltas(struct engine *e, const struct conf *conf)
 	cfg.max_executables = rows.executables;
 	cfg.max_command_lines = rows.command_lines;
 	cfg.max_connections = rows.connections;
-	e->delta_ns = conf->checkpoint_interval * 1000000000ull;
+	e->delta_ns = conf->checkpoint_interval * 1000000000ULL;
 	e->deltas = cells_new(&cfg, &sinks);
 	return e->deltas ? 0 : -ENOMEM;
 }
@@ -144,11 +146,49 @@ static int open_sinks(struct engine *e, const struct conf *conf, char *err, size
 	return *conf->record && !e->replay ? open_record(e, conf, err, err_size) : 0;
 }
 
+/*
+ * In the report thread. A report with findings is rare: the file is opened for each of them, so that
+ * log rotation needs no more, and is not there before.
+ */
+static void on_analysis(void *ctx, const char *text, size_t len)
+{
+	const struct sink_config cfg = { .path = ctx,
+					 .name = "analysis",
+					 .append = true,
+					 .max_queue_bytes = conf_sizes(conf).sink,
+					 .wait_for_room = true };
+	char err[512] = "it could not be written";
+	struct sink *s;
+	int failed = sink_open(&s, &cfg, err, sizeof(err));
+
+	if (!failed) {
+		failed = sink_write(s, text, len);
+		failed |= sink_close(s, NULL, 0, CLOSE_TIMEOUT_MS);
+	}
+	if (failed)
+		log_warn("run", "an analysis is missing in the output: %s", err);
+}
+
+/* Only beside a file: a pipe or a device has no name that another could be made of. */
+static int name_analysis(struct engine *e, const struct conf *conf)
+{
+	const size_t size = strlen(conf->output) + sizeof(".analysis");
+	struct stat st;
+
+	if (!*conf->output || (!stat(conf->output, &st) && !S_ISREG(st.st_mode)))
+		return 0;
+	e->analysis = malloc(size);
+	if (!e->analysis)
+		return -ENOMEM;
+	snprintf(e->analysis, size, "%s.analysis", conf->output);
+	return 0;
+}
+
 int engine_open(struct engine *e, const struct engine_config *cfg, char *err, size_t err_size)
 {
 	struct chain_key key = { .len = 0 };
 	const struct retain_config retain = retain_config(cfg->conf);
-	const struct report_writer_config writer = {
+	struct report_writer_config writer = {
 		.dir = cfg->conf->reports_dir,
 		.key = &key,
 		.retain = cfg->replay ? NULL : &retain,
@@ -172,6 +212,13 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 	if (*cfg->conf->chain_key_file &&
 	    chain_key_load(&key, cfg->conf->chain_key_file, err, err_size) != 0)
 		return EX_CONFIG;
+	if (name_analysis(e, cfg->conf) != 0) {
+		snprintf(err, err_size, "out of memory");
+		chain_key_wipe(&key);
+		return EX_OSERR;
+	}
+	writer.on_analysis = e->analysis ? on_analysis : NULL;
+	writer.analysis_ctx = e->analysis;
 	status = report_writer_start(&e->writer, &writer, err, err_size);
 	chain_key_wipe(&key);
 	if (status != 0)
@@ -353,6 +400,8 @@ int engine_close(struct engine *e)
 	cells_free(e->deltas);
 	proc_table_free(e->table);
 	buf_free(&e->line);
+	if (!unwritten) /* else a thread that hangs may have it */
+		free(e->analysis);
 	memset(e, 0, sizeof(*e));
 	return status;
 }

@@ -32,6 +32,7 @@ struct engine {
 	edr_u64 delta_ns, next_delta_ns; /* boot */
 	struct report_writer *writer;
 	struct sink *output, *events_stdout, *record;
+	char *analysis;	 /* FILE.analysis of --output FILE; NULL: none. The report thread's */
 	struct buf line; /* the event as JSON, reused */
 	bool replay;
 	bool keep_events, list_threads, print_events;

@@ -20,7 +20,7 @@
 #include "wire/build.h"
 #include "wire/wire.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S 1000000000ULL
 /* Records come as soon as there are some. Also how long a signal waits when it comes just before the wait begins. */
 #define PUMP_MS 1000
 #define NAP_MS 200

@@ -38,7 +38,10 @@ int report_cmd_export(const struct report_cmd *c);
 int report_cmd_verify(const struct report_cmd *c);
 int report_cmd_rebuild(const struct report_cmd *c);
 
-/* A report for people, at most 80 columns wide. 0 or -errno. */
-int report_text(const char *json, size_t len, FILE *out);
+/*
+ * A report for people, at most 80 columns wide. previous: the one before it on its level, to say
+ * what is new; empty when there is none. 0 or -errno.
+ */
+int report_text(const struct buf *json, const struct buf *previous, FILE *out);
 
 #endif

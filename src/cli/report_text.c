@@ -9,6 +9,7 @@
 #include "cli/report_cmd.h"
 #include "report/json.h"
 #include "report/parent.h"
+#include "report/read.h"
 #include "util/text.h"
 #include "wire/wire.h"
 
@@ -82,6 +83,17 @@ static void print_head(FILE *out, struct buf *line, const struct cell_view *v,
 		 (double)(t->window_end_ns - t->window_start_ns) / NS_PER_S,
 		 t->partial ? " (partial)" : "");
 	print_line(out, line);
+}
+
+static void print_degraded(FILE *out, struct buf *line, const struct cell_view *v)
+{
+	struct wire_span rest = v->host->degraded, reason;
+
+	while (wire_next_arg(&rest, &reason)) {
+		buf_adds(line, "degraded: ");
+		add_span(line, reason);
+		print_line(out, line);
+	}
 }
 
 static void print_findings(FILE *out, struct buf *line, const struct cell_view *v)
@@ -215,27 +227,149 @@ static void print_loss(FILE *out, struct buf *line, const struct cell_view *v)
 	}
 }
 
-int report_text(const char *json, size_t len, FILE *out)
+/* ---- what was new ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct wire_span *x = a, *y = b;
+	const size_t len = x->len < y->len ? x->len : y->len;
+	const int order = len ? memcmp(x->data, y->data, len) : 0;
+
+	return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Executables that ran and are not among these, which are sorted. */
+static void print_not_among(FILE *out, struct buf *line, const struct cell_view *v,
+			    const struct wire_span *known, size_t n_known)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n_exes; i++) {
+		const struct cell_exe *e = &v->exes[i];
+
+		if (!e->counts.runs ||
+		    (n_known && bsearch(&e->name, known, n_known, sizeof(*known), compare_names)))
+			continue;
+		if (n++ >= ROWS)
+			continue;
+		buf_addf(line, "%9llu  ", e->counts.runs);
+		add_span(line, e->name);
+		print_line(out, line);
+	}
+	if (n > ROWS)
+		fprintf(out, "           and %zu more\n", n - ROWS);
+	if (!n)
+		fputs("           nothing\n", out);
+}
+
+static int print_new(FILE *out, struct buf *line, const struct cell_view *v,
+		     const struct buf *previous)
+{
+	struct cell_view before = { 0 };
+	struct wire_span *known = NULL;
+	struct report_info info;
+	struct cell *cell = NULL;
+	size_t n = 0;
+	int err =
+		previous->len ? report_load(previous->data, previous->len, &cell, &info) : -ENOENT;
+
+	if (!err)
+		err = cell_view_open(&before, cell);
+	if (!err)
+		known = calloc(before.n_exes + 1, sizeof(*known));
+	if (known) {
+		for (size_t i = 0; i < before.n_exes; i++)
+			if (before.exes[i].counts.runs)
+				known[n++] = before.exes[i].name;
+		qsort(known, n, sizeof(*known), compare_names);
+		buf_addf(line, "New since %s%s", info.id,
+			 before.exes_other.rows ? ", which does not list all that ran" : "");
+		putc('\n', out);
+		print_line(out, line);
+		print_not_among(out, line, v, known, n);
+	}
+	free(known);
+	cell_view_close(&before);
+	cell_free(cell);
+	return err == -ENOMEM || (!err && !known) ? -ENOMEM : 0;
+}
+
+/* ---- the whole ---- */
+
+static void add_member(struct buf *line, const struct buf *json, const char *name)
+{
+	const struct wire_span doc = { json->data, json->len };
+	struct buf value = { 0 };
+	struct wire_span v;
+
+	if (!jr_member(doc, name, &v))
+		v = (struct wire_span){ "?", 1 };
+	if (v.data[0] == '"' && jr_string(v, &value))
+		text_term(line, value.data ? value.data : "", value.len);
+	else
+		text_term(line, v.data, v.len);
+	buf_free(&value);
+}
+
+/* Raw events only: what can be said of them is in their cell. */
+static int part_text(const struct buf *json, struct buf *line, FILE *out)
+{
+	static const char *const shown[] = { "report_id", "window_start", "cell_id",
+					     "part",	  "last_part",	  "why",
+					     "total",	  "first_event",  "last_event" };
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		buf_addf(line, "%-13s ", shown[i]);
+		add_member(line, json, shown[i]);
+		print_line(out, line);
+	}
+	return 0;
+}
+
+static bool is_part(const struct buf *json)
+{
+	const struct wire_span doc = { json->data, json->len };
+	struct wire_span level;
+
+	return jr_member(doc, "level", &level) && jr_is(level, "\"interim\"");
+}
+
+static int print_all(const struct cell *cell, const struct report_info *info,
+		     const struct buf *previous, struct buf *line, FILE *out)
 {
 	struct cell_view v = { 0 };
-	struct report_info info;
-	struct buf line = { 0 };
-	struct cell *cell;
-	int err = report_load(json, len, &cell, &info);
+	int err = cell_view_open(&v, cell);
 
 	if (err)
 		return err;
-	err = cell_view_open(&v, cell);
-	if (!err) {
-		print_head(out, &line, &v, &info);
-		print_findings(out, &line, &v);
-		err = print_lines(out, &line, &v);
-		print_exes(out, &line, &v);
-		print_connections(out, &line, &v);
-		print_events(out, &line, v.totals);
-		print_loss(out, &line, &v);
-	}
+	print_head(out, line, &v, info);
+	print_degraded(out, line, &v);
+	print_findings(out, line, &v);
+	err = print_lines(out, line, &v);
+	print_exes(out, line, &v);
+	if (!err)
+		err = print_new(out, line, &v, previous);
+	print_connections(out, line, &v);
+	print_events(out, line, v.totals);
+	print_loss(out, line, &v);
 	cell_view_close(&v);
+	return err;
+}
+
+int report_text(const struct buf *json, const struct buf *previous, FILE *out)
+{
+	struct report_info info;
+	struct buf line = { 0 };
+	struct cell *cell = NULL;
+	int err;
+
+	if (is_part(json)) {
+		err = part_text(json, &line, out);
+	} else {
+		err = report_load(json->data, json->len, &cell, &info);
+		if (!err)
+			err = print_all(cell, &info, previous, &line, out);
+	}
 	cell_free(cell);
 	buf_free(&line);
 	return err;

@@ -14,7 +14,7 @@
 #include "util/log.h"
 #include "wire/build.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S 1000000000ULL
 #define PATIENCE_NS NS_PER_S
 #define RETRY_NS (2 * NS_PER_S)
 

@@ -156,7 +156,8 @@ const struct conf_key conf_table[] = {
 
 	{ "OUTPUT", "output", CONF_STRING, CONF_MAY_BE_EMPTY, AT(output), "",
 	  OPTION("output", 'o', "FILE"),
-	  .help = "File to which each event is appended as a line of JSON. Empty: none." },
+	  .help = "File to which each event is appended as a line of JSON; what was found in a "
+		  "report, as text, goes to FILE.analysis. Empty: none." },
 	{ "OUTPUT", "stdout_events", CONF_BOOL, 0, AT(stdout_events), "false", SWITCH("stdout", 0),
 	  .help = "Write each event to standard output as a line of JSON." },
 	{ "OUTPUT", "record", CONF_STRING, CONF_MAY_BE_EMPTY, AT(record), "",

@@ -10,7 +10,7 @@
  * /proc counts time since boot in ticks of USER_HZ, which is 100 for every architecture we run on;
  * the kernel rounds down (fs/proc/array.c, do_task_stat: nsec_to_clock_t).
  */
-#define PROC_TICK_NS 10000000ull
+#define PROC_TICK_NS 10000000ULL
 
 /*
  * What the hash takes for an item, on average; the exact figure differs from run to run with the

@@ -307,10 +307,7 @@ static json_object *executable_row(struct rj *j, const void *ctx, size_t i)
 void cell_json_executables(struct rj *j, json_object *report, const struct cell_view *v)
 {
 	rj_put_rows(j, report, "executables",
-		    &(struct rj_rows){ .n = v->n_exes,
-				       .ctx = v->exes,
-				       .value = executable_row,
-				       .style = RJ_PRETTY });
+		    &(struct rj_rows){ .n = v->n_exes, .ctx = v->exes, .value = executable_row });
 }
 
 /* ---- connections and system calls ---- */

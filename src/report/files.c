@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,21 +35,32 @@ static size_t id_len(const char *name, bool *packed)
 	return len > 5 && strcmp(name + len - 5, ".json") == 0 ? len - 5 : 0;
 }
 
-static int take_name(int dir, const char *name, struct report_files *out)
+/* Some filesystems do not tell the type. */
+static bool is_file(int dir, const struct dirent *entry, edr_u64 *bytes)
 {
-	struct report_file *grown, f = { .packed = false };
-	size_t len = id_len(name, &f.packed);
 	struct stat st;
 
-	if (len > STORE_NAME_MAX || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) ||
-	    !S_ISREG(st.st_mode))
+	if (!bytes && entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_REG;
+	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+		return false;
+	if (bytes)
+		*bytes = (edr_u64)st.st_size;
+	return true;
+}
+
+static int take_name(int dir, const struct dirent *entry, bool sizes, struct report_files *out)
+{
+	struct report_file *grown, f = { .packed = false };
+	size_t len = id_len(entry->d_name, &f.packed);
+
+	if (len > STORE_NAME_MAX || !is_file(dir, entry, sizes ? &f.bytes : NULL))
 		len = 0;
-	memcpy(f.id, name, len);
+	memcpy(f.id, entry->d_name, len);
 	if (!len || !store_good_name(f.id, STORE_NAME_MAX)) {
 		out->strange++;
 		return 0;
 	}
-	f.bytes = (edr_u64)st.st_size;
 	if ((out->n & (out->n - 1)) == 0) {
 		grown = realloc(out->file, (out->n ? 2 * out->n : 1) * sizeof(f));
 		if (!grown)
@@ -75,29 +87,39 @@ static void sort_files(struct report_files *f)
 	f->n = kept;
 }
 
-int report_files_list(struct report_store *s, const char *level, struct report_files *out)
+static int list(struct report_store *s, const char *level, bool sizes, struct report_files *out)
 {
 	int dir = store_dir(s, level, false), err = 0;
 	struct dirent *entry;
-	DIR *list;
+	DIR *names;
 
 	memset(out, 0, sizeof(*out));
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
 	/* A descriptor of its own: where readdir() stands is shared by copies of one. */
-	list = fdopendir(openat(dir, ".", DIR_FLAGS));
-	err = list ? 0 : -errno;
-	while (!err && list && (entry = readdir(list)))
+	names = fdopendir(openat(dir, ".", DIR_FLAGS));
+	err = names ? 0 : -errno;
+	while (names && !err && (entry = readdir(names)))
 		if (entry->d_name[0] != '.')
-			err = take_name(dir, entry->d_name, out);
-	if (list)
-		closedir(list);
+			err = take_name(dir, entry, sizes, out);
+	if (names)
+		closedir(names);
 	close(dir);
 	if (err)
 		report_files_free(out);
 	else
 		sort_files(out);
 	return err;
+}
+
+int report_files_list(struct report_store *s, const char *level, struct report_files *out)
+{
+	return list(s, level, true, out);
+}
+
+int report_files_names(struct report_store *s, const char *level, struct report_files *out)
+{
+	return list(s, level, false, out);
 }
 
 void report_files_free(struct report_files *f)
@@ -125,7 +147,8 @@ const char **report_children(const struct report_files *children, enum report_le
 
 /* ---- reading ---- */
 
-static int read_fd(int fd, struct buf *out)
+/* Up to max bytes, or somewhat more; at the most REPORT_MAX_BYTES. */
+static int read_fd(int fd, size_t max, struct buf *out)
 {
 	const size_t before = out->len;
 	ssize_t n;
@@ -133,6 +156,8 @@ static int read_fd(int fd, struct buf *out)
 	do {
 		if (out->len - before > REPORT_MAX_BYTES)
 			return -EFBIG;
+		if (out->len - before >= max)
+			break;
 		if (!buf_reserve(out, BLOCK))
 			return -ENOMEM;
 		n = read(fd, out->data + out->len, BLOCK);
@@ -145,7 +170,7 @@ static int read_fd(int fd, struct buf *out)
 	return 0;
 }
 
-static int read_at(int dir, const char *name, struct buf *out)
+static int read_at(int dir, const char *name, size_t max, struct buf *out)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -156,28 +181,34 @@ static int read_at(int dir, const char *name, struct buf *out)
 	if (fstat(fd, &st))
 		err = -errno;
 	else
-		err = S_ISREG(st.st_mode) ? read_fd(fd, out) : -EBADMSG;
+		err = S_ISREG(st.st_mode) ? read_fd(fd, max, out) : -EBADMSG;
 	close(fd);
 	return err;
 }
 
-int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out)
+static int read_some(struct report_store *s, const char *level, const char *name, size_t max,
+		     struct buf *out)
 {
 	int dir = store_dir(s, level, false), err;
 
 	if (dir < 0)
 		return dir;
-	err = read_at(dir, name, out);
+	err = read_at(dir, name, max, out);
 	close(dir);
 	return err;
 }
 
-static int inflate_all(z_stream *z, struct buf *out)
+int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out)
+{
+	return read_some(s, level, name, SIZE_MAX, out);
+}
+
+static int inflate_all(z_stream *z, size_t max, struct buf *out)
 {
 	const size_t before = out->len;
 	int status = Z_OK;
 
-	while (status == Z_OK) {
+	while (status == Z_OK && out->len - before < max) {
 		if (out->len - before > REPORT_MAX_BYTES)
 			return -EFBIG;
 		if (!buf_reserve(out, BLOCK))
@@ -188,11 +219,13 @@ static int inflate_all(z_stream *z, struct buf *out)
 		out->len += BLOCK - z->avail_out;
 	}
 	out->data[out->len] = '\0';
+	if (status == Z_OK)
+		return 0;
 	/* Bytes behind the end are bytes that nobody vouches for. */
 	return status == Z_STREAM_END && z->avail_in == 0 ? 0 : -EBADMSG;
 }
 
-static int unpack(const struct buf *packed, struct buf *out)
+static int unpack(const struct buf *packed, size_t max, struct buf *out)
 {
 	z_stream z = { .next_in = (unsigned char *)packed->data,
 		       .avail_in = (unsigned)packed->len };
@@ -200,12 +233,13 @@ static int unpack(const struct buf *packed, struct buf *out)
 
 	if (inflateInit2(&z, GZIP_BITS) != Z_OK)
 		return -ENOMEM;
-	err = inflate_all(&z, out);
+	err = inflate_all(&z, max, out);
 	inflateEnd(&z);
 	return err;
 }
 
-int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)
+int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
+		      struct buf *out)
 {
 	char name[STORE_NAME_MAX + 16];
 	struct buf packed = { 0 };
@@ -214,15 +248,20 @@ int report_read(struct report_store *s, const char *level, const char *id, struc
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = report_file_read(s, level, name, out);
+	err = read_some(s, level, name, max, out);
 	if (err != -ENOENT)
 		return err;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
 	err = report_file_read(s, level, name, &packed);
 	if (!err)
-		err = unpack(&packed, out);
+		err = unpack(&packed, max, out);
 	buf_free(&packed);
 	return err;
+}
+
+int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)
+{
+	return report_read_begin(s, level, id, SIZE_MAX, out);
 }
 
 /* ---- writing ---- */
@@ -301,9 +340,9 @@ static int pack_text(struct report_store *s, const char *level, const char *id,
 	int err = pack(text, &packed);
 
 	if (!err)
-		err = unpack(&packed, &back);
+		err = unpack(&packed, SIZE_MAX, &back);
 	if (!err &&
-	    (back.len != text->len || !text->len || memcmp(back.data, text->data, text->len) != 0))
+	    (back.len != text->len || (back.len && memcmp(back.data, text->data, text->len) != 0)))
 		err = -EIO;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
 	if (!err)

@@ -14,7 +14,7 @@
 struct report_file {
 	char id[CHAIN_ID_MAX];
 	bool packed;
-	edr_u64 bytes; /* on disk */
+	edr_u64 bytes; /* on disk; 0 where only names were asked for */
 };
 
 struct report_files {
@@ -25,6 +25,8 @@ struct report_files {
 
 /* 0 with none when there is no such directory; -errno. */
 int report_files_list(struct report_store *s, const char *level, struct report_files *out);
+/* The same without sizes: a third of the price. */
+int report_files_names(struct report_store *s, const char *level, struct report_files *out);
 void report_files_free(struct report_files *f);
 
 /*
@@ -33,6 +35,10 @@ void report_files_free(struct report_files *f);
  */
 const char **report_children(const struct report_files *children, enum report_level parent,
 			     struct report_window w, size_t *n);
+
+/* As report_read(), but what is behind the first max bytes or so need not be there, nor right. */
+int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
+		      struct buf *out);
 
 /* A file of the directory itself, or of a level's: as it is. 0, -ENOENT, -ELOOP, ... */
 int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out);

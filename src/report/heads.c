@@ -183,7 +183,7 @@ static int restart(struct heads *h, enum report_level level)
 	struct head *head = &h->file.head[level];
 	struct report_files files;
 	struct chain_link link;
-	int err = report_files_list(h->store, report_levels[level].dir, &files);
+	int err = report_files_names(h->store, report_levels[level].dir, &files);
 
 	for (size_t i = 0; !err && i < files.n; i++) {
 		if (!read_link(h->store, report_levels[level].dir, files.file[i].id, &link) ||

@@ -256,7 +256,6 @@ static const char *value_text(struct rj *j, json_object *value, int flags, size_
 
 static int print_row(struct rj_rows *r, struct printbuf *pb, int level, size_t i)
 {
-	int flags = r->style == RJ_PRETTY ? PRETTY_FLAGS : LINE_FLAGS;
 	struct rj *j = r->j;
 	json_object *value;
 	const char *text;
@@ -269,7 +268,7 @@ static int print_row(struct rj_rows *r, struct printbuf *pb, int level, size_t i
 			return -1;
 	}
 	value = r->value(j, r->ctx, i);
-	text = value ? value_text(j, value, flags, &len) : NULL;
+	text = value ? value_text(j, value, LINE_FLAGS, &len) : NULL;
 	if (!text || append_indented(j, pb, text, len, level))
 		j->failed = true;
 	json_object_put(value);

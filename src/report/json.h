@@ -45,7 +45,6 @@ json_object *rj_u64(edr_u64 v);
 
 enum rj_style {
 	RJ_LINES,  /* one row a line */
-	RJ_PRETTY, /* each row over several lines */
 	RJ_INLINE, /* all on one line */
 };
 

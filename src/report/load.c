@@ -264,6 +264,7 @@ static void load_agent(struct load *l, struct cell_totals *t)
 	t->events_in_parts = load_u64(l, o, "events_in_parts");
 	t->events_listed = load_u64(l, o, "events_listed");
 	t->events_unlisted = load_u64(l, o, "events_unlisted");
+	t->events_over_limit = load_u64(l, o, "events_over_limit");
 	t->clock_steps = load_u64(l, clock, "steps");
 	t->late = load_u64(l, clock, "late_events");
 	t->ahead = load_u64(l, clock, "ahead_events");

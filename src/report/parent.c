@@ -13,6 +13,14 @@
 #include "report/cell_json.h"
 #include "report/parent_private.h"
 
+/* Of rows of some 500 bytes (executables), 250 and, of commands, 20: full tables make so many MB. */
+static const struct cell_limits limits[N_LEVELS] = {
+	[LEVEL_BLOCK] = { 1000, 500, 2000, 1000, 1000, 1000 }, /* 1.8 */
+	[LEVEL_DAILY] = { 1000, 500, 2000, 1000, 1000, 1000 },
+	[LEVEL_WEEKLY] = { 500, 250, 1000, 1000, 500, 500 }, /* 0.9 */
+	[LEVEL_MONTHLY] = { 500, 250, 1000, 1000, 500, 500 },
+};
+
 /* ---- order ---- */
 
 static int compare_ids(const void *x, const void *y)
@@ -238,7 +246,7 @@ static int collect(struct parent *p, const char **ids, size_t n)
 {
 	int err = 0;
 
-	p->sum = cell_new_window(p->window.start_ns, p->window.end_ns, 0, &cell_parent_limits);
+	p->sum = cell_new_window(p->window.start_ns, p->window.end_ns, 0, &limits[p->level]);
 	p->child = calloc(n + 1, sizeof(*p->child));
 	p->unusable = calloc(n + 1, sizeof(*p->unusable));
 	if (!p->sum || !p->child || !p->unusable)

@@ -8,6 +8,7 @@
 #include "report/cell_json.h"
 #include "report/parent_private.h"
 
+#define DAY_NS 86400000000000LL
 #define RISK_UNKNOWN 40 /* the original's */
 
 /* One report under way. */
@@ -390,7 +391,7 @@ static void put_monthly(struct rj *j, json_object *report, const struct out *o)
 	char t[RJ_TIME_SIZE];
 
 	/* The first week's Thursday lies in it. */
-	rj_time(t, o->p->window.start_ns + 3 * 86400000000000LL, false);
+	rj_time(t, o->p->window.start_ns + 3 * DAY_NS, false);
 	rj_put_span(j, report, "month", (struct wire_span){ t, 7 });
 	put_date(j, report, "start_date", o->p->window.start_ns);
 	put_date(j, report, "end_date", o->p->window.end_ns - 1);

@@ -258,7 +258,8 @@ bool jr_time(struct wire_span v, edr_s64 *ns)
 	if (v.len == 32 && (p[19] != '.' || !fraction(p + 20, 9, &part)))
 		return false;
 	if (__builtin_mul_overflow(report_day_of_date(d), NS_PER_DAY, &t) ||
-	    __builtin_add_overflow(t, ((h * 60LL + m) * 60 + s) * NS_PER_S + (edr_s64)part, &t))
+	    __builtin_add_overflow(t, (((edr_s64)h * 60 + m) * 60 + s) * NS_PER_S + (edr_s64)part,
+				   &t))
 		return false;
 	*ns = t;
 	return true;

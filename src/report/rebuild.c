@@ -96,10 +96,10 @@ static int make_level(struct rebuild *r, enum report_level level)
 	struct report_window w = { 0, 0 };
 	char id[REPORT_ID_MAX];
 	edr_s64 start_ns, latest_ns = 0;
-	int err = report_files_list(r->store, report_levels[level - 1].dir, &children);
+	int err = report_files_names(r->store, report_levels[level - 1].dir, &children);
 
 	if (!err)
-		err = report_files_list(r->store, report_levels[level].dir, &parents);
+		err = report_files_names(r->store, report_levels[level].dir, &parents);
 	for (size_t i = 0; !err && i < children.n; i++)
 		if (report_level_of_id(children.file[i].id, &start_ns) + 1 == level &&
 		    start_ns > latest_ns)

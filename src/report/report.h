@@ -84,6 +84,9 @@ struct report_writer_config {
 	/* Called in the report thread after each report that was written; may be NULL. cell: NULL but for a cell */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
 	void *ctx;
+	/* In the report thread, after each cell and parent that has findings: analysis.h; may be NULL */
+	void (*on_analysis)(void *ctx, const char *text, size_t len);
+	void *analysis_ctx;
 };
 int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg,
 			char *err, size_t err_size);

@@ -20,6 +20,7 @@ struct retain {
 	edr_s64 now_ns;
 	struct report_files files[N_LEVELS];
 	unsigned long long bytes; /* that are left */
+	bool changed;		  /* something was removed or packed since they were listed */
 	struct removed *gone;
 	size_t n_gone;
 };
@@ -129,6 +130,7 @@ static int remove_noted(struct retain *r)
 
 	if (!r->n_gone)
 		return 0;
+	r->changed = true;
 	err = heads_remove(r->heads, r->gone, r->n_gone);
 	for (size_t i = 0; !err && i < r->n_gone; i++) {
 		err = report_remove(r->store, report_levels[r->gone[i].level].dir,
@@ -143,6 +145,9 @@ static int list_all(struct retain *r)
 {
 	int err = 0;
 
+	if (!r->changed)
+		return 0;
+	r->changed = false;
 	for (enum report_level i = 0; i < N_LEVELS; i++)
 		report_files_free(&r->files[i]);
 	r->bytes = 0;
@@ -170,6 +175,7 @@ static int pack_old(struct retain *r, enum report_level level)
 			err = 0; /* not ours: verify names it */
 			continue;
 		}
+		r->changed = true;
 		r->totals->packed++;
 		r->totals->saved_bytes += saved;
 	}
@@ -179,9 +185,12 @@ static int pack_old(struct retain *r, enum report_level level)
 int report_retain(struct report_store *s, struct heads *heads, const struct retain_config *cfg,
 		  edr_s64 now_ns, struct retain_totals *out)
 {
-	struct retain r = {
-		.store = s, .heads = heads, .cfg = cfg, .totals = out, .now_ns = now_ns
-	};
+	struct retain r = { .store = s,
+			    .heads = heads,
+			    .cfg = cfg,
+			    .totals = out,
+			    .now_ns = now_ns,
+			    .changed = true };
 	int err;
 
 	memset(out, 0, sizeof(*out));

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "cell/view.h"
+#include "report/analysis.h"
 #include "report/cell_json.h"
 #include "report/checkpoint.h"
 #include "report/heads.h"
 #include "report/level.h"
+#include "report/parent.h"
 #include "report/retain.h"
 #include "report/tree.h"
 #include "util/log.h"
@@ -141,6 +143,39 @@ static void written(struct report_shelf *s, const struct queue_item *i, const ch
 	buf_free(&path);
 }
 
+/* ---- what was made of it ---- */
+
+static void tell_analysis(struct report_shelf *s, const char *id, unsigned severity,
+			  const struct cell *cell)
+{
+	struct buf text = { 0 };
+	int err = report_analysis(id, severity, cell, &text);
+
+	if (err)
+		log_warn("report", "%s: no memory for its analysis", id);
+	else if (text.len)
+		s->cfg.on_analysis(s->cfg.analysis_ctx, text.data, text.len);
+	buf_free(&text);
+}
+
+/* A parent is known by its file only. */
+static void analyse_parent(struct report_shelf *s, enum report_level level, const char *id)
+{
+	struct report_info info;
+	struct cell *sum = NULL;
+	struct buf text = { 0 };
+	int err = report_read(s->store, report_levels[level].dir, id, &text);
+
+	if (!err)
+		err = report_load(text.data, text.len, &sum, &info);
+	if (err)
+		log_warn("report", "%s cannot be read for its analysis: %s", id, strerror(-err));
+	else
+		tell_analysis(s, id, info.severity, sum);
+	cell_free(sum);
+	buf_free(&text);
+}
+
 void report_shelf_forget(struct report_shelf *s)
 {
 	buf_free(&s->id);
@@ -159,6 +194,8 @@ static void parent_written(void *ctx, enum report_level level, const char *id)
 	if (s->cfg.on_written && !buf_failed(&path))
 		s->cfg.on_written(s->cfg.ctx, path.data, NULL);
 	buf_free(&path);
+	if (s->cfg.on_analysis)
+		analyse_parent(s, level, id);
 }
 
 /* What is too old, or too much, goes once a block; the time is that of the records. */
@@ -205,6 +242,9 @@ static int put_report(struct report_shelf *s, struct queue_item *i, char *name, 
 	written(s, i, name);
 	if (i->kind != QUEUE_CELL)
 		return 0;
+	if (s->cfg.on_analysis)
+		tell_analysis(s, name, report_worst_finding(cell_totals(i->cell)), i->cell);
+	report_tree_cell(s->tree, name);
 	report_tree_wrote(s->tree, cell_totals(i->cell)->window_start_ns);
 	if (s->cfg.checkpoint_s)
 		checkpoint_clear(s->store, cell_totals(i->cell)->window_end_ns);

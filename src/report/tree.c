@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ struct report_tree {
 	void *ctx;
 	bool begun;
 	edr_s64 now_ns; /* of the last time that all was done */
+	/* By then, the cells whose block was not over. Their directory may hold those of years. */
+	struct report_files cells;
 	/* Starts of cells that came after their block, first and last; first > last: none. */
 	edr_s64 late_from_ns, late_to_ns;
 };
@@ -56,6 +59,8 @@ report_tree_new(struct report_store *s, const struct heads *heads,
 
 void report_tree_free(struct report_tree *t)
 {
+	if (t)
+		report_files_free(&t->cells);
 	free(t);
 }
 
@@ -92,6 +97,30 @@ static int compare_file(const void *id, const void *file)
 static bool has(const struct report_files *f, const char *id)
 {
 	return f->n && bsearch(id, f->file, f->n, sizeof(f->file[0]), compare_file);
+}
+
+static int compare_files(const void *a, const void *b)
+{
+	return strcmp(((const struct report_file *)a)->id, ((const struct report_file *)b)->id);
+}
+
+/* Without memory for it the next closing looks into the directory. */
+void report_tree_cell(struct report_tree *t, const char *id)
+{
+	struct report_files *f = &t->cells;
+	struct report_file *grown;
+
+	if (!t->begun || has(f, id))
+		return;
+	grown = realloc(f->file, (f->n + 1) * sizeof(*grown));
+	if (!grown) {
+		t->begun = false;
+		return;
+	}
+	f->file = grown;
+	memset(&grown[f->n], 0, sizeof(*grown));
+	snprintf(grown[f->n++].id, sizeof(grown->id), "%s", id);
+	qsort(grown, f->n, sizeof(*grown), compare_files);
 }
 
 /* Where retention has been, all is written that ever will be. */
@@ -179,17 +208,47 @@ static int close_windows(struct pass *p)
 	return err;
 }
 
-static int close_level(struct report_tree *t, enum report_level level, edr_s64 now_ns)
+static int list_children(struct pass *p, bool late)
+{
+	struct report_tree *t = p->t;
+
+	if (p->level != LEVEL_BLOCK || !t->begun || late)
+		return report_files_names(t->store, report_levels[p->level - 1].dir, &p->children);
+	p->children = t->cells;
+	memset(&t->cells, 0, sizeof(t->cells));
+	return 0;
+}
+
+/* For the next closing; all of them when this one failed. */
+static void keep_cells(struct pass *p, bool failed)
+{
+	struct report_files *f = &p->children;
+	size_t kept = 0;
+	edr_s64 start_ns;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (failed || (report_level_of_id(f->file[i].id, &start_ns) == LEVEL_CELL &&
+			       block_end(start_ns) > p->now_ns))
+			f->file[kept++] = f->file[i];
+	f->n = kept;
+	report_files_free(&p->t->cells);
+	p->t->cells = *f;
+}
+
+static int close_level(struct report_tree *t, enum report_level level, edr_s64 now_ns, bool late)
 {
 	struct pass p = { .t = t, .level = level, .now_ns = now_ns };
 	int err;
 
-	err = report_files_list(t->store, report_levels[level - 1].dir, &p.children);
+	err = list_children(&p, late);
 	if (!err)
-		err = report_files_list(t->store, report_levels[level].dir, &p.own);
+		err = report_files_names(t->store, report_levels[level].dir, &p.own);
 	if (!err)
 		err = close_windows(&p);
-	report_files_free(&p.children);
+	if (level == LEVEL_BLOCK)
+		keep_cells(&p, err != 0);
+	else
+		report_files_free(&p.children);
 	report_files_free(&p.own);
 	return err;
 }
@@ -203,7 +262,7 @@ int report_tree_advance(struct report_tree *t, edr_s64 now_ns)
 	if (t->begun && !late && block_end(now_ns) == block_end(t->now_ns))
 		return 0;
 	for (level = LEVEL_BLOCK; level < N_LEVELS && !err; level++)
-		err = close_level(t, level, now_ns);
+		err = close_level(t, level, now_ns, late);
 	if (err)
 		return err;
 	t->begun = true;

@@ -21,6 +21,8 @@ report_tree_new(struct report_store *s, const struct heads *heads,
 		void (*on_written)(void *ctx, enum report_level level, const char *id), void *ctx);
 void report_tree_free(struct report_tree *t); /* safe on NULL */
 
+/* Each cell that is written, by its id: the directory is looked through once, at the start. */
+void report_tree_cell(struct report_tree *t, const char *id);
 /* A cell of the window that begins then was written. */
 void report_tree_wrote(struct report_tree *t, edr_s64 window_start_ns);
 

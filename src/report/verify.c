@@ -353,7 +353,7 @@ int report_verify(struct report_store *s, const struct verify_config *cfg,
 	/* First, so that what a running agent adds meanwhile lies behind it, not before. */
 	err = heads_read(&v.heads, s, cfg->key);
 	for (enum report_level i = 0; !err && i < N_LEVELS; i++)
-		err = report_files_list(s, report_levels[i].dir, &v.files[i]);
+		err = report_files_names(s, report_levels[i].dir, &v.files[i]);
 	if (!err)
 		check_heads(&v);
 	for (enum report_level i = 0; !err && i < N_LEVELS; i++)

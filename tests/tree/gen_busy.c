@@ -2,9 +2,11 @@
 /*
  * A capture of busy cells: gen_busy EVENTS LINES CELLS FILE
  *
- * Each window of 15 minutes has EVENTS events, half of them execs of LINES distinct command lines, spread over 400
- * executables; the other half is forks, exits, connects to 3000 addresses and system calls. Of a realistic length: the
- * command lines have some 90 bytes. Behind the last window one clock record closes it. The same arguments, the same bytes.
+ * Each window of 15 minutes has EVENTS events, half of them execs of LINES distinct command lines, spread over 4000
+ * executables; the other half is forks, threads, exits, failed execs, system calls and connects to 3000 addresses: each
+ * table of a report is full. Of a realistic length: the
+ * command lines have some 90 bytes. Behind the last window clock records close it, and then its block, day, week and month.
+ * The same arguments, the same bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +17,12 @@
 #define WINDOW_NS (900 * NS)
 #define START_NS (1791964800LL * NS) /* Wednesday 2026-10-14 08:00:00 UTC, the start of a block */
 #define BOOT_NS (100 * NS)
-#define EXES 400
+#define EXES 4000
 
 struct busy {
 	struct capture cap;
 	unsigned long lines, n;
-	struct who parent;
+	struct who parent, ran;
 };
 
 static void run(struct busy *b, edr_u64 at)
@@ -37,23 +39,44 @@ static void run(struct busy *b, edr_u64 at)
 		       0, 0, 0, line * 2654435761UL % 4294967296UL, line, 0, line);
 	r.argv_len = (size_t)len + 1;
 	r.uid = 1000 + (edr_u32)(line % 5);
-	switch (b->n % 4) {
+	switch (b->n % 16) {
 	case 0:
 		put_fork(&b->cap, at, &b->parent, &w);
 		break;
-	case 1:
-		put_connect(&b->cap, at, &b->parent, 0x0a000000U + (edr_u32)(b->n % 3000), 443, 0);
+	case 2:
+	case 6:
+	case 10:
+		put_connect(&b->cap, at, &b->ran, 0x0a000000U + (edr_u32)(b->n % 3000), 443, 0);
+		break;
+	case 4:
+		put_exit(&b->cap, at, &b->ran, (edr_u32)(b->n % 3), 0);
+		break;
+	case 8:
+		put_syscall(&b->cap, at, &b->ran, b->n % 5 ? "ptrace" : "bpf", 0);
+		break;
+	case 12:
+		snprintf(path, sizeof(path), "/opt/%lu/tool-%lu", line % 3, exe);
+		put_exec_failed(&b->cap, at, &b->parent, &r, -2);
+		break;
+	case 14:
+		put_thread(&b->cap, at, &b->ran);
 		break;
 	default:
 		put_exec(&b->cap, at, &w, &r);
+		b->ran = w;
 		break;
 	}
 	b->n++;
 }
 
+static const edr_s64 later_s[] = { 0, 4 * 3600, 86400, 7 * 86400, 28 * 86400 };
+
 int main(int argc, char **argv)
 {
-	static struct busy b = { .parent = { .tgid = 10, .start_ns = 1000, .comm = "make" } };
+	static struct busy b = {
+		.parent = { .tgid = 10, .start_ns = 1000, .comm = "make" },
+		.ran = { .tgid = 10, .start_ns = 1000, .comm = "make" },
+	};
 	unsigned long events, cells, i, c;
 
 	if (argc != 5 || !(events = strtoul(argv[1], NULL, 10)) ||
@@ -75,8 +98,9 @@ int main(int argc, char **argv)
 			run(&b, at);
 		}
 	}
-	put_clock(&b.cap, BOOT_NS + (edr_u64)(cells * WINDOW_NS), START_NS - BOOT_NS,
-		  EDR_CLOCK_TICK);
+	for (i = 0; i < sizeof(later_s) / sizeof(later_s[0]); i++)
+		put_clock(&b.cap, BOOT_NS + (edr_u64)(cells * WINDOW_NS + later_s[i] * NS),
+			  START_NS - BOOT_NS, EDR_CLOCK_TICK);
 	capture_mark(&b.cap);
 	capture_close(&b.cap);
 	return 0;

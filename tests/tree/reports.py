@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Reports as they lie in a directory, and a comparison with truth.Expected that names each difference."""
 import datetime
+import functools
 import gzip
+import itertools
 import json
+import multiprocessing
 import os
+import unittest
 from collections import Counter
 
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+from program import ROOT
 from truth import COUNTERS, DIRS
 
 
@@ -30,6 +40,26 @@ def name_of(path):
 def load(path):
     with (gzip.open(path, "rt", encoding="utf-8") if path.endswith(".gz") else open(path, encoding="utf-8")) as file:
         return json.load(file)
+
+
+@functools.lru_cache(maxsize=None)
+def validator(level):
+    with open(os.path.join(ROOT, "docs", "schema", level + ".schema.json"), encoding="utf-8") as file:
+        return jsonschema.Draft202012Validator(json.load(file))
+
+
+def unfit_one(path):
+    report = load(path)
+    return ["%s: at %s: %s" % (path, e.json_path, e.message[:300])
+            for e in itertools.islice(validator(report["level"]).iter_errors(report), 3)]
+
+
+def unfit(paths):
+    """What of these does not fit the JSON Schema of its level. Python's jsonschema takes its time: on all CPUs at once."""
+    if not jsonschema:
+        raise unittest.SkipTest("Python's module jsonschema is not installed")
+    with multiprocessing.Pool() as pool:
+        return [e for errors in pool.imap_unordered(unfit_one, paths, 32) for e in errors]
 
 
 class Sums:

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import unittest
+import zlib
 
 sys.dont_write_bytecode = True
 import reports  # noqa: E402
@@ -51,6 +52,15 @@ class Busy(unittest.TestCase):
             self.assertEqual(runs, c["counts"]["exec"]["delivered"])
             self.assertEqual(lines + c["other"]["command_lines"]["runs"], runs)
 
+    def test_packing(self):
+        with open(max(reports.files(self.dir, "cell"), key=os.path.getsize), "rb") as file:
+            text = file.read()
+        begin = time.process_time()
+        packed = len(zlib.compress(text, 6))
+        print("\npacked as retention packs cells of yesterday: %.1f %% of %d bytes, %.2f CPU s" % (
+            100 * packed / len(text), len(text), time.process_time() - begin))
+        self.assertLess(packed, len(text) / 4)
+
     def test_size_and_memory(self):
         cell = max(self.sizes["cell"])
         print("\n%d events, %d command lines a cell: %d bytes a cell; a month of 35 days of them %.1f GB of cells;"
@@ -62,6 +72,8 @@ class Busy(unittest.TestCase):
         sys.stdout.flush()
         if not LAX:
             self.assertLess(cell, 8e6)
+            for level, most in (("block", 2e6), ("daily", 2e6), ("weekly", 1e6), ("monthly", 1e6)):
+                self.assertLess(max(self.sizes[level]), most, level)
             self.assertLess(self.run_.peak_kb, 256 * 1024)
 
     def feed(self, fifo, taken):

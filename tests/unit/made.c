@@ -58,17 +58,40 @@ static void name(struct made *m, char *to, size_t size, const char *kind)
 	snprintf(to, size, "/%s/%s%u", kind, odd[i % 10], i);
 }
 
+/* As a capture file may hold them: cut anywhere, or with nothing in them. */
+static size_t odd_args(struct made *m, char *args, size_t len, size_t size)
+{
+	switch (made_random(m->r, 12)) {
+	case 0:
+		return len - 1; /* no NUL at the end */
+	case 1:
+		return 0;
+	case 2:
+		return made_random(m->r, (unsigned)len); /* any beginning of it */
+	case 3:
+		memset(args, 0, 3);
+		return 1 + made_random(m->r, 3); /* empty arguments only */
+	case 4: /* about as long as what is kept, with and without a NUL there */
+		memset(args + len, 'x', size - len);
+		args[4095] = made_random(m->r, 2) ? '\0' : 'y';
+		return 4094 + made_random(m->r, 6);
+	case 5:
+		args[len++] = '\0';
+		return len;
+	default:
+		return len;
+	}
+}
+
 static void one_exec(struct made *m)
 {
-	char exe[64], arg[64], args[160];
+	char exe[64], arg[64], args[5000];
 	size_t len;
 
 	name(m, exe, sizeof(exe), "bin");
 	name(m, arg, sizeof(arg), "arg");
 	len = (size_t)snprintf(args, sizeof(args), "%s%c%s%c", exe, 0, arg, 0);
-	if (made_random(m->r, 4) == 0) {
-		args[len++] = '\0'; /* an empty argument */
-	}
+	len = odd_args(m, args, len, sizeof(args));
 	feed_exec_args(&m->f, made_random(m->r, 5), exe, args, len);
 }
 
@@ -106,6 +129,23 @@ static void one(struct made *m)
 	}
 }
 
+/* Mostly as it should be; else another source, or more that is off than a parent lists. */
+static void odd_host(struct made *m)
+{
+	char off[1024];
+	size_t len = 0;
+
+	if (made_random(m->r, 4))
+		return;
+	for (unsigned i = made_random(m->r, 2) ? 2 : 50; i > 0; i--)
+		len += (size_t)snprintf(off + len, sizeof(off) - len, "off %u",
+					made_random(m->r, 100)) +
+		       1;
+	len -= made_random(m->r, 2); /* with and without the last NUL */
+	feed_fold(&m->f, rec_host_off(&m->f.rec, m->f.now_ns, "host.example",
+				      made_random(m->r, 3) ? "ftrace" : "", off, len));
+}
+
 struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_min, unsigned n,
 		       unsigned names, const struct cell_finding *finding)
 {
@@ -119,6 +159,7 @@ struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_m
 					.max_connections = 8192 };
 	m.f.sinks = (struct cell_sinks){ &m, on_closed, on_interim };
 	feed_open(&m.f, (edr_u64)start_ns / FEED_S);
+	odd_host(&m);
 	from_ns = m.f.now_ns;
 	for (unsigned i = 0; i < n; i++) {
 		m.f.now_ns = from_ns + length_ns / (n + 1) * (i + 1);

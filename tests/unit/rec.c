@@ -174,16 +174,22 @@ const struct edr_hdr *rec_process(struct buf *b, struct rec_id id, const char *e
 	return make(b, EDR_PROCESS, &r, parts, 2);
 }
 
-const struct edr_hdr *rec_host(struct buf *b, edr_u64 time_ns, const char *hostname)
+const struct edr_hdr *rec_host_off(struct buf *b, edr_u64 time_ns, const char *hostname,
+				   const char *source, const char *degraded, size_t degraded_len)
 {
 	struct edr_host r = { .hdr = { .time_ns = time_ns } };
 	const struct part parts[] = {
 		text(offsetof(struct edr_host, hostname), hostname),
-		text(offsetof(struct edr_host, source), "bpf"),
-		{ offsetof(struct edr_host, degraded), "a\0b", 4 },
+		text(offsetof(struct edr_host, source), source),
+		{ offsetof(struct edr_host, degraded), degraded, degraded_len },
 	};
 
 	return make(b, EDR_HOST, &r, parts, 3);
+}
+
+const struct edr_hdr *rec_host(struct buf *b, edr_u64 time_ns, const char *hostname)
+{
+	return rec_host_off(b, time_ns, hostname, "bpf", "a\0b", 4);
 }
 
 const struct edr_hdr *rec_clock(struct buf *b, edr_u64 time_ns, edr_s64 offset_ns,

@@ -43,6 +43,9 @@ const struct edr_hdr *rec_syscall(struct buf *b, struct rec_id id, const char *n
 const struct edr_hdr *rec_cgroup(struct buf *b, edr_u64 time_ns, edr_u64 id, const char *path);
 const struct edr_hdr *rec_process(struct buf *b, struct rec_id id, const char *exe,
 				  const char *cgroup, bool gone);
+/* degraded: NUL-separated */
+const struct edr_hdr *rec_host_off(struct buf *b, edr_u64 time_ns, const char *hostname,
+				   const char *source, const char *degraded, size_t degraded_len);
 const struct edr_hdr *rec_host(struct buf *b, edr_u64 time_ns, const char *hostname);
 const struct edr_hdr *rec_clock(struct buf *b, edr_u64 time_ns, edr_s64 offset_ns,
 				enum edr_clock_why why);

@@ -371,7 +371,7 @@ START_TEST(test_long_lines)
 	ck_assert_uint_eq(e->n_command_lines, 4);
 	ck_assert_uint_eq(e->command_lines[0].count, 2);
 	ck_assert(e->command_lines[0].cut);
-	ck_assert_uint_eq(e->command_lines[0].argv.len, 4096);
+	ck_assert_uint_eq(e->command_lines[0].argv.len, 4097);
 	ck_assert_uint_eq(e->command_lines[0].argv_bytes, EDR_ARGV_MAX);
 	ck_assert(!e->command_lines[1].cut); /* 4096 bytes are whole: shortest first */
 	ck_assert_uint_eq(e->command_lines[1].argv_bytes, 4096);

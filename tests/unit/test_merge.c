@@ -14,6 +14,8 @@
 #define CELLS 16
 #define BLOCK_NS (4 * 3600 * S)
 
+static const struct cell_limits ample = { 2000, 2000, 5000, 2000, 5000, 8000 };
+
 static struct cell *loaded(struct made_rng *r, unsigned i, unsigned n, unsigned names)
 {
 	const struct cell_finding f = { .id = { "f", 1 },
@@ -91,7 +93,7 @@ START_TEST(test_exact)
 	sum = plain_sum(cell, NULL);
 	made_text(sum, &id, &text);
 	for (unsigned round = 0; round < 30; round++) {
-		struct cell *other = random_sum(&r, cell, round % 2 ? &cell_parent_limits : NULL);
+		struct cell *other = random_sum(&r, cell, round % 2 ? &ample : NULL);
 		struct buf id2 = { 0 }, text2 = { 0 };
 
 		made_text(other, &id2, &text2);
@@ -198,7 +200,7 @@ static void check_connections(const struct cell_view *v, const struct cell_view 
 
 START_TEST(test_full_tables)
 {
-	static const struct cell_limits small = { 40, 60, 30 };
+	static const struct cell_limits small = { 40, 40, 60, 40, 30, 160 };
 	struct made_rng r = { 11 };
 	struct cell *cell[CELLS], *sum;
 	struct cell_view truth, v;

@@ -76,6 +76,15 @@ static json_object *parent(enum report_level level, edr_s64 at_ns)
 	return root;
 }
 
+/* As if that report had said so; both are of one length. */
+static void say(struct buf *text, const char *was, const char *is)
+{
+	char *at = strstr(text->data, was);
+
+	ck_assert_ptr_nonnull(at);
+	memcpy(at, is, strlen(is));
+}
+
 static void forget(void)
 {
 	for (size_t i = 0; i < n_made; i++) {
@@ -132,6 +141,35 @@ static void fill(struct made_rng *r, unsigned days)
 					parent(LEVEL_BLOCK, MONDAY + (d * 24ll + b * 4) * HOUR));
 	}
 }
+
+/* Off in one of its cells is off in the block; a source that changed is told. */
+START_TEST(test_degraded)
+{
+	static const char *const want[] = { "a", "b", "c", "source: abc for a part of the window",
+					    "source: bpf for a part of the window" };
+	struct made_rng r = { 13 };
+	json_object *block, *list;
+
+	for (unsigned i = 0; i < 3; i++)
+		cell_at(&r, MONDAY + i * 900 * S, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_ptr_nonnull(strstr(made[i].text.data, "\"source\": \"bpf\""));
+	say(&made[1].text, "\"source\": \"bpf\"", "\"source\": \"abc\"");
+	say(&made[1].text, "\"b\"", "\"c\"");
+	say(&made[0].text, "\"events_over_limit\": 0", "\"events_over_limit\": 5");
+	say(&made[2].text, "\"events_over_limit\": 0", "\"events_over_limit\": 3");
+	block = parent(LEVEL_BLOCK, MONDAY);
+	ck_assert_str_eq(str(block, "/source"), "bpf");
+	ck_assert_int_eq(num(block, "/interim/events_over_limit"), 8);
+	list = at(block, "/degraded");
+	ck_assert_uint_eq(json_object_array_length(list), sizeof(want) / sizeof(want[0]));
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+		ck_assert_str_eq(json_object_get_string(json_object_array_get_idx(list, i)),
+				 want[i]);
+	json_object_put(block);
+	forget();
+}
+END_TEST
 
 START_TEST(test_levels)
 {
@@ -248,7 +286,8 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { test_block, test_levels, test_blend, test_unusable };
+	const TTest *const tests[] = { test_block, test_degraded, test_levels, test_blend,
+				       test_unusable };
 
 	return collect_run("parent", tests, sizeof(tests) / sizeof(tests[0]), 120);
 }

@@ -42,10 +42,12 @@ static void put(enum report_level level, edr_s64 start_ns)
 	struct buf text = { 0 };
 
 	report_level_id(level, report_level_window(level, start_ns, 240), id);
-	if (level == LEVEL_CELL) {
+	if (level <= LEVEL_CELL) {
 		report_level_id(LEVEL_BLOCK, report_level_window(LEVEL_BLOCK, start_ns, 0), id);
 		memmove(id, id + 1, strlen(id));
 		memcpy(id, "cell", 4); /* cells of four hours */
+		if (level == LEVEL_INTERIM)
+			strcat(id, ".part0001");
 	}
 	buf_addf(&text,
 		 "{\n  \"schema_version\": 1,\n  \"level\": \"%s\",\n  \"report_id\": \"%s\",\n",
@@ -214,12 +216,78 @@ START_TEST(old_cells_are_packed_and_read_as_before)
 }
 END_TEST
 
+/* Of the first days, one a cell. */
+static void write_parts(edr_s64 days)
+{
+	for (edr_s64 day = 0; day < days; day++)
+		for (edr_s64 h = 0; h < 6; h++)
+			put(LEVEL_INTERIM, BEGIN + day * DAY + h * 4 * 3600 * S);
+}
+
+START_TEST(parts_go_as_cells_do)
+{
+	const struct retain_config cfg = { .keep_days = {
+						   [LEVEL_INTERIM] = 30, [LEVEL_CELL] = 30 } };
+
+	write_blocks(DAYS);
+	write_parts(DAYS);
+	ck_assert_uint_eq(retain(cfg, BEGIN + DAYS * DAY).removed, 2 * ((DAYS - 30) * 6 + 1));
+	ck_assert_uint_eq(count(LEVEL_INTERIM, NULL), 30 * 6 - 1);
+	ck_assert_uint_eq(count(LEVEL_CELL, NULL), 30 * 6 - 1);
+	good();
+}
+END_TEST
+
+START_TEST(too_much_room_takes_parts_first)
+{
+	struct retain_config cfg = { .max_bytes = 0 };
+	write_blocks(DAYS);
+	write_parts(1);
+	/* Nothing is a day old, and packed; of the last part the block is not over. */
+	cfg.max_bytes = retain(cfg, BEGIN + DAY - 1).bytes - 1;
+	ck_assert_uint_eq(retain(cfg, BEGIN + DAY - 1).removed, 1);
+	ck_assert_uint_eq(count(LEVEL_INTERIM, NULL), 5);
+	ck_assert_uint_eq(count(LEVEL_CELL, NULL), DAYS * 6);
+	good();
+	cfg.max_bytes = 1;
+	retain(cfg, BEGIN + DAY - 1);
+	ck_assert_uint_eq(count(LEVEL_INTERIM, NULL), 1);
+	ck_assert_uint_eq(count(LEVEL_CELL, NULL), 0);
+	good();
+}
+END_TEST
+
+START_TEST(old_parts_are_packed)
+{
+	const struct retain_config cfg = { .max_bytes = 0 };
+	struct buf before = { 0 }, after = { 0 };
+	struct report_files f;
+	size_t packed, rounds = 0;
+
+	write_parts(3);
+	ck_assert_int_eq(report_files_list(store, "interim", &f), 0);
+	ck_assert_int_eq(report_read(store, "interim", f.file[0].id, &before), 0);
+	while (retain(cfg, BEGIN + 2 * DAY).packed)
+		ck_assert_uint_lt(++rounds, 10);
+	ck_assert_uint_eq(count(LEVEL_INTERIM, &packed), 18);
+	ck_assert_uint_eq(packed, 7);
+	ck_assert_int_eq(report_read(store, "interim", f.file[0].id, &after), 0);
+	ck_assert_uint_eq(before.len, after.len);
+	ck_assert_mem_eq(before.data, after.data, before.len);
+	report_files_free(&f);
+	good();
+	buf_free(&before);
+	buf_free(&after);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
 		nothing_goes_before_its_parent_is_written, old_cells_go_and_verify_holds,
 		too_much_room_takes_the_oldest_cells,	   what_was_removed_by_others_still_shows,
-		old_cells_are_packed_and_read_as_before,
+		old_cells_are_packed_and_read_as_before,   parts_go_as_cells_do,
+		too_much_room_takes_parts_first,	   old_parts_are_packed,
 	};
 	Suite *suite = suite_create("retention");
 	SRunner *runner = srunner_create(suite);

@@ -311,6 +311,43 @@ START_TEST(one_is_put_behind_the_end)
 }
 END_TEST
 
+/* Interim parts have a chain of their own, and no parent. */
+START_TEST(a_part_is_changed_or_removed)
+{
+	static const char *const parts[] = { "cell-20261121T2000Z.part0001",
+					     "cell-20261121T2000Z.part0002" };
+	struct buf text = { 0 };
+
+	make_tree(NULL);
+	open_tree();
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&text);
+		buf_addf(&text,
+			 "{\n  \"schema_version\": 1,\n  \"level\": \"interim\",\n"
+			 "  \"report_id\": \"%s\",\n  \"total\": 0\n}\n",
+			 parts[i]);
+		ck_assert_int_eq(
+			report_store_write(store, "interim", parts[i], text.data, text.len), 0);
+	}
+	close_tree();
+	good();
+	buf_clear(&text);
+	read_text("interim", parts[0], &text);
+	text.data[text.len / 2] ^= 1;
+	write_text("interim", parts[0], &text);
+	says("changed", parts[0]);
+	text.data[text.len / 2] ^= 1;
+	write_text("interim", parts[0], &text);
+	good();
+	unlink(path_of("interim", parts[0]));
+	says("removed", parts[0]);
+	write_text("interim", parts[0], &text);
+	unlink(path_of("interim", parts[1]));
+	says("cut", parts[1]);
+	buf_free(&text);
+}
+END_TEST
+
 START_TEST(chain_json_is_gone_or_changed)
 {
 	char path[128];
@@ -423,6 +460,7 @@ int main(void)
 		a_cell_is_forged,
 		the_last_cell_is_forged,
 		one_is_put_behind_the_end,
+		a_part_is_changed_or_removed,
 		chain_json_is_gone_or_changed,
 		the_whole_chain_is_written_anew,
 		signed_with_the_wrong_key,
