@@ -155,7 +155,7 @@ static void on_analysis(void *ctx, const char *text, size_t len)
 	const struct sink_config cfg = { .path = ctx,
 					 .name = "analysis",
 					 .append = true,
-					 .max_queue_bytes = conf_sizes(conf).sink,
+					 .max_queue_bytes = len + 1,
 					 .wait_for_room = true };
 	char err[512] = "it could not be written";
 	struct sink *s;
