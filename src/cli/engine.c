@@ -13,6 +13,7 @@
 #include "util/log.h"
 #include "wire/wire.h"
 
+#define NS_PER_S 1000000000ull
 #define MIB ((size_t)1 << 20)
 #define MAX_EVENTS_BYTES (8 * MIB) /* of raw events in the open cell: then an interim part */
 #define MAX_REPORT_QUEUE 64
@@ -75,17 +76,39 @@ static void on_delta(void *ctx, struct cell *delta)
 	report_writer_checkpoint(e->writer, delta);
 }
 
+/* Of the first records there is a checkpoint at once, of nothing: that a run began. */
+static void mark_start(struct engine *e, const struct edr_hdr *rec)
+{
+	cells_fold(e->start, rec, NULL, e->table, (struct wire_span){ 0 });
+	if (rec->type != EDR_HOST || !cells_now(e->start))
+		return;
+	cells_close_partial(e->start, e->table);
+	cells_free(e->start);
+	e->start = NULL;
+}
+
 /* Before the cell itself: at a window's end the last delta must come before what makes it stale. */
 static void fold_delta(struct engine *e, const struct edr_hdr *rec, const struct proc_entry *who)
 {
 	if (!e->deltas)
 		return;
+	if (e->start)
+		mark_start(e, rec);
 	cells_fold(e->deltas, rec, who, e->table, (struct wire_span){ 0 });
 	if (rec->time_ns < e->next_delta_ns)
 		return;
 	if (e->next_delta_ns)
 		cells_close_partial(e->deltas, e->table);
 	e->next_delta_ns = rec->time_ns + e->delta_ns;
+}
+
+/*
+ * What a kill costs is the time between two of them, and what a record takes from the kernel to the
+ * disk: a second is set aside for that, or half of a short interval.
+ */
+static edr_u64 delta_ns(unsigned interval_s)
+{
+	return interval_s > 1 ? (interval_s - 1) * NS_PER_S : NS_PER_S / 2;
 }
 
 static int open_deltas(struct engine *e, const struct conf *conf)
@@ -96,9 +119,10 @@ static int open_deltas(struct engine *e, const struct conf *conf)
 	if (e->replay || !conf->checkpoint_interval)
 		return 0;
 	cfg.keep_events = false;
-	e->delta_ns = conf->checkpoint_interval * 1000000000ull;
+	e->delta_ns = delta_ns(conf->checkpoint_interval);
 	e->deltas = cells_new(&cfg, &sinks);
-	return e->deltas ? 0 : -ENOMEM;
+	e->start = cells_new(&cfg, &sinks);
+	return e->deltas && e->start ? 0 : -ENOMEM;
 }
 
 static void set_switches(struct engine *e, const struct conf *conf)
@@ -151,6 +175,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.key = &key,
 		.retain = cfg->replay ? NULL : &retain,
 		.checkpoint_s = cfg->replay ? 0 : cfg->conf->checkpoint_interval,
+		.lists_events = cfg->conf->include_raw_events,
 		.max_queue = MAX_REPORT_QUEUE,
 		.max_queue_bytes = MAX_REPORT_QUEUE_BYTES,
 		.retry_ms = REPORT_RETRY_MS,
@@ -349,6 +374,7 @@ int engine_close(struct engine *e)
 	}
 	cells_free(e->cells);
 	cells_free(e->deltas);
+	cells_free(e->start);
 	proc_table_free(e->table);
 	buf_free(&e->line);
 	memset(e, 0, sizeof(*e));

@@ -87,7 +87,7 @@ int report_files_list(struct report_store *s, const char *level, struct report_f
 	/* A descriptor of its own: where readdir() stands is shared by copies of one. */
 	list = fdopendir(openat(dir, ".", DIR_FLAGS));
 	err = list ? 0 : -errno;
-	while (!err && (entry = readdir(list)))
+	while (list && !err && (entry = readdir(list)))
 		if (entry->d_name[0] != '.')
 			err = take_name(dir, entry->d_name, out);
 	if (list)
@@ -125,13 +125,13 @@ const char **report_children(const struct report_files *children, enum report_le
 
 /* ---- reading ---- */
 
-static int read_fd(int fd, struct buf *out)
+static int read_fd(int fd, size_t max, struct buf *out)
 {
 	const size_t before = out->len;
 	ssize_t n;
 
 	do {
-		if (out->len - before > REPORT_MAX_BYTES)
+		if (out->len - before > max)
 			return -EFBIG;
 		if (!buf_reserve(out, BLOCK))
 			return -ENOMEM;
@@ -145,7 +145,7 @@ static int read_fd(int fd, struct buf *out)
 	return 0;
 }
 
-static int read_at(int dir, const char *name, struct buf *out)
+static int read_at(int dir, const char *name, size_t max, struct buf *out)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -155,21 +155,40 @@ static int read_at(int dir, const char *name, struct buf *out)
 		return -errno;
 	if (fstat(fd, &st))
 		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EBADMSG;
 	else
-		err = S_ISREG(st.st_mode) ? read_fd(fd, out) : -EBADMSG;
+		err = st.st_size > (off_t)max ? -EFBIG : read_fd(fd, max, out);
 	close(fd);
 	return err;
 }
 
-int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out)
+int report_file_read(struct report_store *s, const char *level, const char *name, size_t max,
+		     struct buf *out)
 {
 	int dir = store_dir(s, level, false), err;
 
 	if (dir < 0)
 		return dir;
-	err = read_at(dir, name, out);
+	err = read_at(dir, name, max, out);
 	close(dir);
 	return err;
+}
+
+bool report_is_there(struct report_store *s, const char *level, const char *id)
+{
+	char name[STORE_NAME_MAX + 16];
+	int dir = store_dir(s, level, false);
+	bool found = false;
+
+	if (dir < 0)
+		return false;
+	for (int i = 0; i < 2 && !found; i++) {
+		snprintf(name, sizeof(name), "%s.json%s", id, i ? ".gz" : "");
+		found = !faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW);
+	}
+	close(dir);
+	return found;
 }
 
 static int inflate_all(z_stream *z, struct buf *out)
@@ -214,11 +233,11 @@ int report_read(struct report_store *s, const char *level, const char *id, struc
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = report_file_read(s, level, name, out);
+	err = report_file_read(s, level, name, REPORT_MAX_BYTES, out);
 	if (err != -ENOENT)
 		return err;
-	strcat(name, ".gz");
-	err = report_file_read(s, level, name, &packed);
+	snprintf(name, sizeof(name), "%s.json.gz", id);
+	err = report_file_read(s, level, name, REPORT_MAX_BYTES, &packed);
 	if (!err)
 		err = unpack(&packed, out);
 	buf_free(&packed);
@@ -263,7 +282,7 @@ int report_remove(struct report_store *s, const char *level, const char *id)
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
 	err = report_file_remove(s, level, name);
-	strcat(name, ".gz");
+	snprintf(name, sizeof(name), "%s.json.gz", id);
 	again = report_file_remove(s, level, name);
 	return err ? err : again;
 }
@@ -302,7 +321,8 @@ static int pack_text(struct report_store *s, const char *level, const char *id,
 
 	if (!err)
 		err = unpack(&packed, &back);
-	if (!err && (back.len != text->len || memcmp(back.data, text->data, text->len) != 0))
+	if (!err && (!text->data || !back.data || back.len != text->len ||
+		     memcmp(back.data, text->data, text->len) != 0))
 		err = -EIO;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
 	if (!err)
@@ -327,7 +347,7 @@ int report_pack(struct report_store *s, const char *level, const char *id, edr_s
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = report_file_read(s, level, name, &text);
+	err = report_file_read(s, level, name, REPORT_MAX_BYTES, &text);
 	if (!err)
 		err = pack_text(s, level, id, &text, saved);
 	buf_free(&text);
