@@ -21,6 +21,7 @@
 #include "util/text.h"
 
 #define N_DIRS (sizeof(dirs) / sizeof(dirs[0]))
+#define N_NEEDED 2 /* the first ones */
 /* All at the start: something else of that name is refused then, and not in the middle of the night. */
 static const char *const dirs[] = { "cells",  "interim", "blocks",    "daily",
 				    "weekly", "monthly", "checkpoint" };
@@ -273,8 +274,12 @@ static int open_store(struct report_store **out, const char *dir, bool read_only
 	s->dir = open_root(s, err, err_size);
 	if (s->dir < 0)
 		failure = s->dir;
-	for (size_t i = 0; failure >= 0 && !read_only && i < N_DIRS; i++)
+	for (size_t i = 0; failure >= 0 && !read_only && i < N_DIRS; i++) {
 		failure = open_level(s, dirs[i], err, err_size);
+		/* A full disk may have room again by the time that this one is needed. */
+		if (i >= N_NEEDED && (failure == -ENOSPC || failure == -EDQUOT))
+			failure = 0;
+	}
 	if (failure < 0) {
 		report_store_close(s);
 		return failure;

@@ -208,6 +208,7 @@ START_TEST(what_was_refused_comes_later)
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/checkpoint", dir);
+	ck_assert_int_eq(rmdir(path), 0);
 	file = fopen(path, "we");
 	ck_assert_ptr_nonnull(file);
 	fclose(file);
