@@ -15,6 +15,7 @@
 #include "util/log.h"
 #include "wire/wire.h"
 
+#define NS_PER_S 1000000000ull
 #define MIB ((size_t)1 << 20)
 #define MAX_REPORT_QUEUE 64
 #define REPORT_RETRY_MS 2000
@@ -75,17 +76,39 @@ static void on_delta(void *ctx, struct cell *delta)
 	report_writer_checkpoint(e->writer, delta);
 }
 
+/* Of the first records there is a checkpoint at once, of nothing: that a run began. */
+static void mark_start(struct engine *e, const struct edr_hdr *rec)
+{
+	cells_fold(e->start, rec, NULL, e->table, (struct wire_span){ 0 });
+	if (rec->type != EDR_HOST || !cells_now(e->start))
+		return;
+	cells_close_partial(e->start, e->table);
+	cells_free(e->start);
+	e->start = NULL;
+}
+
 /* Before the cell itself: at a window's end the last delta must come before what makes it stale. */
 static void fold_delta(struct engine *e, const struct edr_hdr *rec, const struct proc_entry *who)
 {
 	if (!e->deltas)
 		return;
+	if (e->start)
+		mark_start(e, rec);
 	cells_fold(e->deltas, rec, who, e->table, (struct wire_span){ 0 });
 	if (rec->time_ns < e->next_delta_ns)
 		return;
 	if (e->next_delta_ns)
 		cells_close_partial(e->deltas, e->table);
 	e->next_delta_ns = rec->time_ns + e->delta_ns;
+}
+
+/*
+ * What a kill costs is the time between two of them, and what a record takes from the kernel to the
+ * disk: a second is set aside for that, or half of a short interval.
+ */
+static edr_u64 delta_ns(unsigned interval_s)
+{
+	return interval_s > 1 ? (interval_s - 1) * NS_PER_S : NS_PER_S / 2;
 }
 
 static int open_deltas(struct engine *e, const struct conf *conf)
@@ -100,9 +123,10 @@ static int open_deltas(struct engine *e, const struct conf *conf)
 	cfg.max_executables = rows.executables;
 	cfg.max_command_lines = rows.command_lines;
 	cfg.max_connections = rows.connections;
-	e->delta_ns = conf->checkpoint_interval * 1000000000ULL;
+	e->delta_ns = delta_ns(conf->checkpoint_interval);
 	e->deltas = cells_new(&cfg, &sinks);
-	return e->deltas ? 0 : -ENOMEM;
+	e->start = cells_new(&cfg, &sinks);
+	return e->deltas && e->start ? 0 : -ENOMEM;
 }
 
 static void set_switches(struct engine *e, const struct conf *conf)
@@ -193,6 +217,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.key = &key,
 		.retain = cfg->replay ? NULL : &retain,
 		.checkpoint_s = cfg->replay ? 0 : cfg->conf->checkpoint_interval,
+		.lists_events = cfg->conf->include_raw_events,
 		.max_queue = MAX_REPORT_QUEUE,
 		.max_queue_bytes = conf_sizes(cfg->conf).parts,
 		.retry_ms = REPORT_RETRY_MS,
@@ -398,6 +423,7 @@ int engine_close(struct engine *e)
 	}
 	cells_free(e->cells);
 	cells_free(e->deltas);
+	cells_free(e->start);
 	proc_table_free(e->table);
 	buf_free(&e->line);
 	if (!unwritten) /* else a thread that hangs may have it */

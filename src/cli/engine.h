@@ -29,6 +29,7 @@ struct engine {
 	struct proc_table *table;
 	struct cells *cells;
 	struct cells *deltas;		 /* of checkpoints; NULL: none */
+	struct cells *start;		 /* of the first one; NULL once it is written */
 	edr_u64 delta_ns, next_delta_ns; /* boot */
 	struct report_writer *writer;
 	struct sink *output, *events_stdout, *record;

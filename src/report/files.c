@@ -147,16 +147,16 @@ const char **report_children(const struct report_files *children, enum report_le
 
 /* ---- reading ---- */
 
-/* Up to max bytes, or somewhat more; at the most REPORT_MAX_BYTES. */
-static int read_fd(int fd, size_t max, struct buf *out)
+/* begin: what is behind max bytes or so is left; else it is too much. */
+static int read_fd(int fd, size_t max, bool begin, struct buf *out)
 {
 	const size_t before = out->len;
 	ssize_t n;
 
 	do {
-		if (out->len - before > REPORT_MAX_BYTES)
+		if (out->len - before > max && !begin)
 			return -EFBIG;
-		if (out->len - before >= max)
+		if (out->len - before >= max && begin)
 			break;
 		if (!buf_reserve(out, BLOCK))
 			return -ENOMEM;
@@ -170,7 +170,7 @@ static int read_fd(int fd, size_t max, struct buf *out)
 	return 0;
 }
 
-static int read_at(int dir, const char *name, size_t max, struct buf *out)
+static int read_at(int dir, const char *name, size_t max, bool begin, struct buf *out)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -180,27 +180,46 @@ static int read_at(int dir, const char *name, size_t max, struct buf *out)
 		return -errno;
 	if (fstat(fd, &st))
 		err = -errno;
+	else if (!S_ISREG(st.st_mode))
+		err = -EBADMSG;
 	else
-		err = S_ISREG(st.st_mode) ? read_fd(fd, max, out) : -EBADMSG;
+		err = !begin && st.st_size > (off_t)max ? -EFBIG : read_fd(fd, max, begin, out);
 	close(fd);
 	return err;
 }
 
 static int read_some(struct report_store *s, const char *level, const char *name, size_t max,
-		     struct buf *out)
+		     bool begin, struct buf *out)
 {
 	int dir = store_dir(s, level, false), err;
 
 	if (dir < 0)
 		return dir;
-	err = read_at(dir, name, max, out);
+	err = read_at(dir, name, max, begin, out);
 	close(dir);
 	return err;
 }
 
-int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out)
+int report_file_read(struct report_store *s, const char *level, const char *name, size_t max,
+		     struct buf *out)
 {
-	return read_some(s, level, name, SIZE_MAX, out);
+	return read_some(s, level, name, max, false, out);
+}
+
+bool report_is_there(struct report_store *s, const char *level, const char *id)
+{
+	char name[STORE_NAME_MAX + 16];
+	int dir = store_dir(s, level, false);
+	bool found = false;
+
+	if (dir < 0)
+		return false;
+	for (int i = 0; i < 2 && !found; i++) {
+		snprintf(name, sizeof(name), "%s.json%s", id, i ? ".gz" : "");
+		found = !faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW);
+	}
+	close(dir);
+	return found;
 }
 
 static int inflate_all(z_stream *z, size_t max, struct buf *out)
@@ -248,20 +267,20 @@ int report_read_begin(struct report_store *s, const char *level, const char *id,
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = read_some(s, level, name, max, out);
+	err = read_some(s, level, name, max, max < REPORT_MAX_BYTES, out);
 	if (err != -ENOENT)
 		return err;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
-	err = report_file_read(s, level, name, &packed);
+	err = report_file_read(s, level, name, REPORT_MAX_BYTES, &packed);
 	if (!err)
-		err = unpack(&packed, max, out);
+		err = unpack(&packed, max < REPORT_MAX_BYTES ? max : SIZE_MAX, out);
 	buf_free(&packed);
 	return err;
 }
 
 int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)
 {
-	return report_read_begin(s, level, id, SIZE_MAX, out);
+	return report_read_begin(s, level, id, REPORT_MAX_BYTES, out);
 }
 
 /* ---- writing ---- */
@@ -341,8 +360,8 @@ static int pack_text(struct report_store *s, const char *level, const char *id,
 
 	if (!err)
 		err = unpack(&packed, SIZE_MAX, &back);
-	if (!err &&
-	    (back.len != text->len || (back.len && memcmp(back.data, text->data, text->len) != 0)))
+	if (!err && (!text->data || !back.data || back.len != text->len ||
+		     memcmp(back.data, text->data, text->len) != 0))
 		err = -EIO;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
 	if (!err)
@@ -367,7 +386,7 @@ int report_pack(struct report_store *s, const char *level, const char *id, edr_s
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = report_file_read(s, level, name, &text);
+	err = report_file_read(s, level, name, REPORT_MAX_BYTES, &text);
 	if (!err)
 		err = pack_text(s, level, id, &text, saved);
 	buf_free(&text);

@@ -40,13 +40,20 @@ const char **report_children(const struct report_files *children, enum report_le
 int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
 		      struct buf *out);
 
-/* A file of the directory itself, or of a level's: as it is. 0, -ENOENT, -ELOOP, ... */
-int report_file_read(struct report_store *s, const char *level, const char *name, struct buf *out);
+/*
+ * A file of the directory itself, or of a level's: as it is. 0; -ENOENT; -ELOOP: a link; -EBADMSG: no
+ * plain file; -EFBIG: it has more than max bytes; -errno.
+ */
+int report_file_read(struct report_store *s, const char *level, const char *name, size_t max,
+		     struct buf *out);
 /* Written whole or not at all, in place of what is there. */
 int report_file_replace(struct report_store *s, const char *level, const char *name,
 			struct wire_span data);
 /* 0 also when it is not there. */
 int report_file_remove(struct report_store *s, const char *level, const char *name);
+
+/* Is that name taken, packed or not? */
+bool report_is_there(struct report_store *s, const char *level, const char *id);
 
 /* Both forms of it. */
 int report_remove(struct report_store *s, const char *level, const char *id);

@@ -2,6 +2,7 @@
 #include "report/heads_private.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "util/log.h"
 
 #define MAX_REMOVED 4096 /* entries; beyond, neighbours are joined whatever they were removed for */
+
+#define MAX_BYTES ((size_t)16 << 20) /* of either file; ours stay below 4 MiB */
 
 struct heads {
 	struct report_store *store;
@@ -21,11 +24,17 @@ struct heads {
 
 /* ---- reading ---- */
 
+/* Something else has the file's name. */
+static bool is_strange(int err)
+{
+	return err == -ELOOP || err == -EBADMSG || err == -EFBIG;
+}
+
 static int read_removed(struct heads_file *f, struct report_store *s, const char *next)
 {
 	char sha256[CHAIN_HEX] = "";
 	struct buf text = { 0 };
-	int err = report_file_read(s, NULL, HEADS_REMOVED, &text);
+	int err = report_file_read(s, NULL, HEADS_REMOVED, MAX_BYTES, &text);
 
 	f->removed_ok = true;
 	if (!err)
@@ -36,7 +45,7 @@ static int read_removed(struct heads_file *f, struct report_store *s, const char
 		err = heads_parse_removed(&text, f, &f->removed_ok);
 	buf_free(&text);
 	if (err)
-		return err == -ELOOP || err == -EBADMSG ? (f->removed_ok = false, 0) : err;
+		return is_strange(err) ? (f->removed_ok = false, 0) : err;
 	if (next[0] && strcmp(sha256, next) == 0)
 		memcpy(f->removed_sha256, sha256, CHAIN_HEX);
 	else if (strcmp(sha256, f->removed_sha256) != 0)
@@ -61,6 +70,12 @@ static int check_seal(struct heads_file *f, const struct buf *text, const struct
 	return err;
 }
 
+static void owe_nothing(struct heads_file *f)
+{
+	f->owed_first_ns = INT64_MAX;
+	f->owed_last_ns = INT64_MIN;
+}
+
 int heads_read(struct heads_file *out, struct report_store *s, const struct chain_key *key)
 {
 	char next[CHAIN_HEX] = "";
@@ -68,20 +83,22 @@ int heads_read(struct heads_file *out, struct report_store *s, const struct chai
 	int err;
 
 	memset(out, 0, sizeof(*out));
-	err = report_file_read(s, NULL, HEADS_FILE, &text);
+	owe_nothing(out);
+	err = report_file_read(s, NULL, HEADS_FILE, MAX_BYTES, &text);
 	out->there = err != -ENOENT;
-	if (err == -ELOOP || err == -EBADMSG || (!err && !text.len))
+	if (is_strange(err) || (!err && !text.len))
 		out->damaged = true;
 	else if (!err)
 		err = check_seal(out, &text, key);
 	if (!err && !out->damaged && !heads_parse(&text, out, next))
 		out->damaged = true;
 	buf_free(&text);
-	if (err && err != -ENOENT && err != -ELOOP && err != -EBADMSG)
+	if (err && err != -ENOENT && !is_strange(err))
 		return err;
 	if (out->damaged) {
 		memset(out->head, 0, sizeof(out->head));
 		memset(out->pending, 0, sizeof(out->pending));
+		owe_nothing(out);
 	}
 	return read_removed(out, s, next);
 }
@@ -121,6 +138,11 @@ bool heads_children_removed(const struct heads_file *f, enum report_level parent
 	return false;
 }
 
+bool heads_owes(const struct heads_file *f, struct report_window w)
+{
+	return f->owed_first_ns < w.end_ns && f->owed_last_ns >= w.start_ns;
+}
+
 /* ---- writing ---- */
 
 static int write_heads(struct heads *h, const char *removed_next)
@@ -141,6 +163,35 @@ static int write_heads(struct heads *h, const char *removed_next)
 int heads_settle(struct heads *h)
 {
 	return h->dirty ? write_heads(h, "") : 0;
+}
+
+/* A report that comes when its parent is there makes that one old. */
+static void owe_parent(struct heads *h, enum report_level level, const char *id)
+{
+	struct report_window w;
+	char parent[REPORT_ID_MAX];
+	edr_s64 start_ns;
+
+	if (level < LEVEL_CELL || level + 1 >= N_LEVELS ||
+	    report_level_of_id(id, &start_ns) != level)
+		return;
+	w = report_level_window(level + 1, start_ns, 0);
+	report_level_id(level + 1, w, parent);
+	if (!report_is_there(h->store, report_levels[level + 1].dir, parent))
+		return;
+	if (start_ns < h->file.owed_first_ns)
+		h->file.owed_first_ns = start_ns;
+	if (start_ns > h->file.owed_last_ns)
+		h->file.owed_last_ns = start_ns;
+	h->dirty = true;
+}
+
+void heads_paid(struct heads *h)
+{
+	if (h->file.owed_first_ns > h->file.owed_last_ns)
+		return;
+	owe_nothing(&h->file);
+	h->dirty = true;
 }
 
 /* ---- what a crash leaves ---- */
@@ -209,6 +260,8 @@ static int restart(struct heads *h, enum report_level level)
 			 report_levels[level].dir, head->id);
 	if (!err)
 		report_files_free(&files);
+	/* The last that was written is the one that may have come late. */
+	owe_parent(h, level, head->id);
 	h->dirty = true;
 	return err;
 }
@@ -325,6 +378,7 @@ int heads_begin(struct heads *h, const char *dir, const char *id, struct wire_sp
 	pending->number = link.number;
 	snprintf(pending->id, sizeof(pending->id), "%s", id);
 	memcpy(pending->sha256, link.sha256, CHAIN_HEX);
+	owe_parent(h, level, id);
 	return write_heads(h, "");
 }
 

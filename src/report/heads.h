@@ -49,10 +49,18 @@ struct heads_file {
 	char removed_sha256[CHAIN_HEX];
 	struct removed *removed; /* by level and number */
 	size_t n_removed;
+	/*
+	 * Windows whose parents were there when a report below them was written: these are not what
+	 * their children make until they are made anew. Starts of the first and the last of the
+	 * children; first > last: none.
+	 */
+	edr_s64 owed_first_ns, owed_last_ns;
 };
 /* 0, or -errno when they cannot be read at all. key may be NULL: signatures are not looked at. */
 int heads_read(struct heads_file *out, struct report_store *s, const struct chain_key *key);
 void heads_file_free(struct heads_file *f);
+/* Is a parent of that window to be made anew? */
+bool heads_owes(const struct heads_file *f, struct report_window w);
 /* The entry that covers the number, or NULL. */
 const struct removed *heads_find_removed(const struct heads_file *f, enum report_level level,
 					 unsigned long long number);
@@ -75,7 +83,10 @@ void heads_close(struct heads *h);
 /* Has the level (by directory) a chain? */
 bool heads_has(const struct heads *h, const char *dir);
 
-/* Announces the next report; what takes the place of its end goes to member (chain_member()). */
+/*
+ * Announces the next report; what takes the place of its end goes to member (chain_member()). Where
+ * its parent is there already, that one is owed from then on.
+ */
 int heads_begin(struct heads *h, const char *dir, const char *id, struct wire_span text,
 		struct buf *member);
 /* It is written. */
@@ -84,6 +95,9 @@ void heads_done(struct heads *h, const char *dir);
 void heads_confirm(struct heads *h, const char *dir, const struct chain_link *link);
 /* Writes what is known and not yet in chain.json. 0 or -errno. */
 int heads_settle(struct heads *h);
+
+/* All parents that were owed are made. On disk with the next announcement, or heads_settle(). */
+void heads_paid(struct heads *h);
 
 /* The report is about to be written anew, elsewhere in the chain. */
 int heads_replaced(struct heads *h, const char *dir, const char *id, const char *why);

@@ -46,6 +46,15 @@ static void add_level(struct buf *out, const struct heads_file *f, enum report_l
 	buf_adds(out, level + 1 < N_LEVELS ? " },\n" : " }\n");
 }
 
+static void add_owed(struct buf *out, const struct heads_file *f)
+{
+	if (f->owed_first_ns <= f->owed_last_ns)
+		buf_addf(out, "{ \"first_ns\": %lld, \"last_ns\": %lld }",
+			 (long long)f->owed_first_ns, (long long)f->owed_last_ns);
+	else
+		buf_adds(out, "null");
+}
+
 int heads_text(const struct heads_file *f, const char *removed_next, const struct chain_key *key,
 	       struct buf *out)
 {
@@ -58,6 +67,8 @@ int heads_text(const struct heads_file *f, const char *removed_next, const struc
 	add_string(out, f->removed_sha256);
 	buf_adds(out, ",\n  \"removed_next_sha256\": ");
 	add_string(out, removed_next);
+	buf_adds(out, ",\n  \"owed\": ");
+	add_owed(out, f);
 	buf_adds(out, "\n}\n");
 	return buf_failed(out) ? -ENOMEM : chain_seal(out, &link, key);
 }
@@ -146,6 +157,22 @@ static bool get_level(json_object *levels, enum report_level i, struct heads_fil
 	       (!pending || get_head(pending, &f->pending[i]));
 }
 
+/* One of a program that did not know the member owes nothing. */
+static bool get_owed(json_object *root, struct heads_file *f)
+{
+	json_object *o, *first, *last;
+
+	if (!json_object_object_get_ex(root, "owed", &o) || !o)
+		return true;
+	if (!json_object_object_get_ex(o, "first_ns", &first) ||
+	    !json_object_object_get_ex(o, "last_ns", &last) ||
+	    !json_object_is_type(first, json_type_int) || !json_object_is_type(last, json_type_int))
+		return false;
+	f->owed_first_ns = json_object_get_int64(first);
+	f->owed_last_ns = json_object_get_int64(last);
+	return true;
+}
+
 bool heads_parse(const struct buf *text, struct heads_file *f, char next[CHAIN_HEX])
 {
 	json_object *root = parse(text->data, text->len), *levels;
@@ -154,7 +181,7 @@ bool heads_parse(const struct buf *text, struct heads_file *f, char next[CHAIN_H
 	good = root && json_object_object_get_ex(root, "levels", &levels) &&
 	       json_object_is_type(levels, json_type_object) &&
 	       get_string(root, "removed_sha256", f->removed_sha256, CHAIN_HEX) &&
-	       get_string(root, "removed_next_sha256", next, CHAIN_HEX);
+	       get_string(root, "removed_next_sha256", next, CHAIN_HEX) && get_owed(root, f);
 	for (enum report_level i = 0; good && i < N_LEVELS; i++)
 		good = get_level(levels, i, f);
 	json_object_put(root);

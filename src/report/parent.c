@@ -15,11 +15,18 @@
 
 /* Of rows of some 500 bytes (executables), 250 and, of commands, 20: full tables make so many MB. */
 static const struct cell_limits limits[N_LEVELS] = {
+	[LEVEL_CELL] = { 2000, 1000, 8000, 2000, 4000,
+			 4000 }, /* of checkpoints, while they are added up */
 	[LEVEL_BLOCK] = { 1000, 500, 2000, 1000, 1000, 1000 }, /* 1.8 */
 	[LEVEL_DAILY] = { 1000, 500, 2000, 1000, 1000, 1000 },
 	[LEVEL_WEEKLY] = { 500, 250, 1000, 1000, 500, 500 }, /* 0.9 */
 	[LEVEL_MONTHLY] = { 500, 250, 1000, 1000, 500, 500 },
 };
+
+const struct cell_limits *report_limits(enum report_level level)
+{
+	return &limits[level];
+}
 
 /* ---- order ---- */
 

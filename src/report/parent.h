@@ -10,6 +10,10 @@
 #include "util/buf.h"
 
 struct cell;
+struct cell_limits;
+
+/* Of the rows of a report's tables. */
+const struct cell_limits *report_limits(enum report_level level);
 
 /*
  * Appends the text of a child's report, plain JSON. 0; -errno: the child counts as missing, and the

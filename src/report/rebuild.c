@@ -133,8 +133,10 @@ int report_rebuild(const struct rebuild_config *cfg, struct rebuild_totals *out,
 		report_store_chain(r.store, r.heads);
 		for (enum report_level i = LEVEL_BLOCK; !status && i < N_LEVELS; i++)
 			status = make_level(&r, i);
-		if (!status)
+		if (!status) {
+			heads_paid(r.heads);
 			status = heads_settle(r.heads);
+		}
 		if (status)
 			snprintf(err, err_size, "the parents cannot be made again: %s",
 				 strerror(-status));

@@ -20,7 +20,7 @@ int report_interim_json(struct cell_events *part, struct buf *id, struct buf *js
 struct report_store;
 
 /*
- * Opens or makes dir (0700), dir/cells and dir/interim; the path may be relative. Every later
+ * Opens or makes dir (0700) and in it those of all levels; the path may be relative. Every later
  * access goes through the directory's descriptor, without following links. -errno with one sentence
  * in err: not a directory, owned by someone else, writable by others, read-only, no permission.
  */
@@ -42,8 +42,8 @@ int report_store_write(struct report_store *s, const char *level, const char *id
 		       size_t len);
 
 /*
- * The same name with other content: the old one goes, and removed.jsonl says so (heads.h). Nothing
- * is written when the content is the same. 0 or -errno.
+ * The same name with other content: the old one goes, and removed.jsonl says so (heads.h). 0; 1: it
+ * has that content, nothing was written; -errno.
  */
 int report_store_replace(struct report_store *s, const char *level, const char *id,
 			 const char *data, size_t len, const char *why);
@@ -81,6 +81,7 @@ struct report_writer_config {
 	const struct chain_key *key;	    /* of the signatures; NULL: none; it is copied */
 	const struct retain_config *retain; /* NULL: all is kept; it is copied */
 	unsigned checkpoint_s; /* 0: neither written, nor are those of a killed run read */
+	bool lists_events;     /* of a killed run: what is in no interim part is unlisted */
 	/* Called in the report thread after each report that was written; may be NULL. cell: NULL but for a cell */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
 	void *ctx;

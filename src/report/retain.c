@@ -123,7 +123,19 @@ static int choose(struct retain *r, enum report_level level, bool by_age)
 	return err;
 }
 
-/* First they are noted, then they go: a crash in between is seen, and the next time mends it. */
+static int compare_places(const void *a, const void *b)
+{
+	const struct removed *x = a, *y = b;
+
+	if (x->level != y->level)
+		return x->level < y->level ? -1 : 1;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/*
+ * First they are noted, then they go, in the order of the chain: after a kill in between the rest of
+ * them hangs together up to the last one's digest, which is noted. The next time mends it.
+ */
 static int remove_noted(struct retain *r)
 {
 	int err;
@@ -131,6 +143,7 @@ static int remove_noted(struct retain *r)
 	if (!r->n_gone)
 		return 0;
 	r->changed = true;
+	qsort(r->gone, r->n_gone, sizeof(r->gone[0]), compare_places);
 	err = heads_remove(r->heads, r->gone, r->n_gone);
 	for (size_t i = 0; !err && i < r->n_gone; i++) {
 		err = report_remove(r->store, report_levels[r->gone[i].level].dir,

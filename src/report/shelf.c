@@ -10,6 +10,7 @@
 #include "report/analysis.h"
 #include "report/cell_json.h"
 #include "report/checkpoint.h"
+#include "report/copy.h"
 #include "report/heads.h"
 #include "report/level.h"
 #include "report/parent.h"
@@ -29,46 +30,19 @@ struct report_shelf {
 	struct retain_config retain;
 	bool retains;
 	edr_s64 retained_ns; /* end of the block for which it was done */
-	unsigned serial;     /* of checkpoints */
+	struct checkpoints open;
 	bool checkpoint_failed;
 };
 
 /* ---- one report ---- */
 
-/*
- * Makes the text that says it is `to` from the one that says it is `from`. The id is the third
- * member of a report, before any string that comes from elsewhere.
- */
-static int rename_text(struct buf *json, const char *from, const char *to)
-{
-	struct buf old = { 0 }, text = { 0 };
-	char *at;
-	int err = 0;
-
-	buf_addf(&old, "\"report_id\": \"%s\"", from);
-	at = buf_failed(&old) ? NULL : memmem(json->data, json->len, old.data, old.len);
-	if (at) {
-		buf_add(&text, json->data, (size_t)(at - json->data));
-		buf_addf(&text, "\"report_id\": \"%s\"", to);
-		at += old.len;
-		buf_add(&text, at, (size_t)(json->data + json->len - at));
-	}
-	buf_free(&old);
-	if (!at || buf_failed(&text)) {
-		buf_free(&text);
-		return -ENOMEM;
-	}
-	buf_free(json);
-	*json = text;
-	return err;
-}
-
 static int make_text(struct report_shelf *s, const struct queue_item *i)
 {
 	int err;
 
-	if (s->id.len)
+	if (s->json.len)
 		return 0;
+	buf_free(&s->id);
 	if (i->kind == QUEUE_CELL)
 		err = report_cell_json(i->cell, &s->id, &s->json);
 	else
@@ -90,28 +64,9 @@ static int write_report(struct report_shelf *s, const struct queue_item *i, char
 {
 	int err = make_text(s, i);
 
-	if (err)
-		return err;
-	snprintf(name, size, "%s", s->id.data);
-	err = report_store_write(s->store, report_shelf_level(i), name, s->json.data, s->json.len);
-	for (unsigned copy = 2; err == -EEXIST && copy <= SHELF_MAX_COPIES; copy++) {
-		char old[128];
-
-		snprintf(old, sizeof(old), "%s", name);
-		snprintf(name, size, "%s-%u", s->id.data, copy);
-		err = rename_text(&s->json, old, name);
-		if (!err)
-			err = report_store_write(s->store, report_shelf_level(i), name,
-						 s->json.data, s->json.len);
-	}
-	if (err) {
-		/* The next try begins with the first name again. */
-		int again = strcmp(name, s->id.data) ? rename_text(&s->json, name, s->id.data) : 0;
-
-		if (again)
-			buf_free(&s->id);
-	}
-	return err;
+	return err ? err
+		   : report_write_copy(s->store, report_shelf_level(i), s->id.data, &s->json, name,
+				       size);
 }
 
 /* Once a cell, for each of its raw events that is in no file. */
@@ -220,10 +175,10 @@ static void retain(struct report_shelf *s, edr_s64 now_ns)
 			  done.saved_bytes);
 }
 
-/* Not tried again: the next one comes soon, and a full disk is for the reports. */
+/* Not tried again: the next one has it, and comes soon; a full disk is for the reports. */
 static void write_checkpoint(struct report_shelf *s, const struct cell *delta)
 {
-	int err = checkpoint_write(s->store, &s->serial, delta);
+	int err = checkpoint_write(s->store, &s->open, delta);
 
 	if (err && !s->checkpoint_failed)
 		log_warn("report", "cannot write a checkpoint in %s: %s; a crash costs more now",
@@ -245,7 +200,6 @@ static int put_report(struct report_shelf *s, struct queue_item *i, char *name, 
 	if (s->cfg.on_analysis)
 		tell_analysis(s, name, report_worst_finding(cell_totals(i->cell)), i->cell);
 	report_tree_cell(s->tree, name);
-	report_tree_wrote(s->tree, cell_totals(i->cell)->window_start_ns);
 	if (s->cfg.checkpoint_s)
 		checkpoint_clear(s->store, cell_totals(i->cell)->window_end_ns);
 	return 0;
@@ -290,7 +244,9 @@ void report_shelf_settle(struct report_shelf *s)
 /* What cannot be written now is left for the next start: it must not keep the agent from watching. */
 static void recover(struct report_shelf *s)
 {
-	int n = s->cfg.checkpoint_s ? checkpoint_recover(s->store, s->cfg.checkpoint_s) : 0;
+	int n = s->cfg.checkpoint_s
+			? checkpoint_recover(s->store, s->cfg.checkpoint_s, s->cfg.lists_events)
+			: 0;
 
 	if (n < 0)
 		log_error("report",
@@ -298,7 +254,7 @@ static void recover(struct report_shelf *s)
 			  "out: %s",
 			  strerror(-n));
 	/* Those of this run lie behind what may be left. */
-	s->serial = n < 0 ? 10000000u : 0;
+	s->open.serial = n < 0 ? checkpoint_last(s->store) : 0;
 }
 
 static struct report_shelf *shelf_new(const struct report_writer_config *cfg)
@@ -370,6 +326,7 @@ void report_shelf_close(struct report_shelf *s)
 	if (!s)
 		return;
 	report_shelf_forget(s);
+	checkpoints_end(&s->open);
 	report_tree_free(s->tree);
 	heads_close(s->heads);
 	report_store_close(s->store);

@@ -9,8 +9,6 @@
 #include "report/queue.h"
 #include "report/report.h"
 
-#define SHELF_MAX_COPIES 99 /* id, id-2, ... */
-
 struct report_shelf;
 
 /*

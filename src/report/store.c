@@ -20,6 +20,12 @@
 #include "report/heads.h"
 #include "util/text.h"
 
+#define N_DIRS (sizeof(dirs) / sizeof(dirs[0]))
+#define N_NEEDED 2 /* the first ones */
+/* All at the start: something else of that name is refused then, and not in the middle of the night. */
+static const char *const dirs[] = { "cells",  "interim", "blocks",    "daily",
+				    "weekly", "monthly", "checkpoint" };
+
 /* What a report or a level may be called: also the names that are written into other reports. */
 bool store_good_name(const char *name, size_t max)
 {
@@ -268,10 +274,12 @@ static int open_store(struct report_store **out, const char *dir, bool read_only
 	s->dir = open_root(s, err, err_size);
 	if (s->dir < 0)
 		failure = s->dir;
-	else if (!read_only)
-		failure = open_level(s, "cells", err, err_size);
-	if (failure >= 0 && !read_only)
-		failure = open_level(s, "interim", err, err_size);
+	for (size_t i = 0; failure >= 0 && !read_only && i < N_DIRS; i++) {
+		failure = open_level(s, dirs[i], err, err_size);
+		/* A full disk may have room again by the time that this one is needed. */
+		if (i >= N_NEEDED && (failure == -ENOSPC || failure == -EDQUOT))
+			failure = 0;
+	}
 	if (failure < 0) {
 		report_store_close(s);
 		return failure;
@@ -308,20 +316,23 @@ static int judge(const struct report_store *s, char *text, size_t size)
 {
 	char shown[512];
 	struct stat st;
-	int fd, cells = 0;
+	int fd, level = 0;
 
 	if (lstat(s->path, &st) && errno == ENOENT)
 		return judge_missing(s, text, size);
 	fd = open_dir(s, AT_FDCWD, s->path, s->shown, text, size);
 	if (fd < 0)
 		return fd;
-	snprintf(shown, sizeof(shown), "%s/cells", s->shown);
-	if (!fstatat(fd, "cells", &st, AT_SYMLINK_NOFOLLOW))
-		cells = open_dir(s, fd, "cells", shown, text, size);
-	if (cells > 0)
-		close(cells);
+	for (size_t i = 0; level >= 0 && i < N_DIRS; i++) {
+		snprintf(shown, sizeof(shown), "%s/%s", s->shown, dirs[i]);
+		if (fstatat(fd, dirs[i], &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		level = open_dir(s, fd, dirs[i], shown, text, size);
+		if (level >= 0)
+			close(level);
+	}
 	close(fd);
-	return cells < 0 ? cells : 0;
+	return level < 0 ? level : 0;
 }
 
 int report_store_judge(const char *dir, char *err, size_t err_size)

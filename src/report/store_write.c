@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "report/files.h"
 #include "report/heads.h"
 #include "report/store_private.h"
 
@@ -167,23 +168,6 @@ static int write_as(struct report_store *s, const char *level, const char *id,
 	return err;
 }
 
-/* Is that name taken, packed or not? */
-static bool taken(struct report_store *s, const char *level, const char *id)
-{
-	char name[STORE_NAME_MAX + 16];
-	int dir = store_dir(s, level, false);
-	bool found = false;
-
-	if (dir < 0)
-		return false;
-	for (int i = 0; i < 2 && !found; i++) {
-		snprintf(name, sizeof(name), "%s.json%s", id, i ? ".gz" : "");
-		found = !faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW);
-	}
-	close(dir);
-	return found;
-}
-
 /* The report with its place in the chain, which is announced before and confirmed after. */
 static int write_chained(struct report_store *s, const char *level, const char *id,
 			 struct wire_span text, bool replace)
@@ -215,7 +199,7 @@ int report_store_write(struct report_store *s, const char *level, const char *id
 
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
-	if (!taken(s, level, id))
+	if (!report_is_there(s, level, id))
 		err = write_chained(s, level, id, text, false);
 	if (err == -EEXIST)
 		err = compare(s, level, id, text);
@@ -232,10 +216,10 @@ int report_store_replace(struct report_store *s, const char *level, const char *
 
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
-	if (!taken(s, level, id))
+	if (!report_is_there(s, level, id))
 		return report_store_write(s, level, id, data, len);
 	if (!compare(s, level, id, text))
-		return 0;
+		return 1;
 	err = s->heads ? heads_replaced(s->heads, level, id, why) : 0;
 	return err ? err : write_chained(s, level, id, text, true);
 }

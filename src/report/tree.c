@@ -16,15 +16,13 @@
 
 struct report_tree {
 	struct report_store *store;
-	const struct heads *heads;
+	struct heads *heads;
 	void (*on_written)(void *ctx, enum report_level level, const char *id);
 	void *ctx;
 	bool begun;
 	edr_s64 now_ns; /* of the last time that all was done */
 	/* By then, the cells whose block was not over. Their directory may hold those of years. */
 	struct report_files cells;
-	/* Starts of cells that came after their block, first and last; first > last: none. */
-	edr_s64 late_from_ns, late_to_ns;
 };
 
 /* A level under way: what there is of it and of the level below. */
@@ -35,14 +33,8 @@ struct pass {
 	struct report_files children, own;
 };
 
-static void no_late(struct report_tree *t)
-{
-	t->late_from_ns = INT64_MAX;
-	t->late_to_ns = INT64_MIN;
-}
-
 struct report_tree *
-report_tree_new(struct report_store *s, const struct heads *heads,
+report_tree_new(struct report_store *s, struct heads *heads,
 		void (*on_written)(void *ctx, enum report_level level, const char *id), void *ctx)
 {
 	struct report_tree *t = calloc(1, sizeof(*t));
@@ -53,7 +45,6 @@ report_tree_new(struct report_store *s, const struct heads *heads,
 	t->heads = heads;
 	t->on_written = on_written;
 	t->ctx = ctx;
-	no_late(t);
 	return t;
 }
 
@@ -67,16 +58,6 @@ void report_tree_free(struct report_tree *t)
 static edr_s64 block_end(edr_s64 ns)
 {
 	return report_level_window(LEVEL_BLOCK, ns, 0).end_ns;
-}
-
-void report_tree_wrote(struct report_tree *t, edr_s64 start_ns)
-{
-	if (!t->begun || block_end(start_ns) > t->now_ns)
-		return;
-	if (start_ns < t->late_from_ns)
-		t->late_from_ns = start_ns;
-	if (start_ns > t->late_to_ns)
-		t->late_to_ns = start_ns;
 }
 
 /* What a parent is made of is the report without its place in the chain. */
@@ -124,15 +105,15 @@ void report_tree_cell(struct report_tree *t, const char *id)
 }
 
 /* Where retention has been, all is written that ever will be. */
-static bool is_past(const struct pass *p, struct report_window w)
+static bool is_past(const struct pass *p, struct report_window w, bool there)
 {
-	const struct heads_file *f = p->t->heads ? heads_now(p->t->heads) : NULL;
+	const struct heads_file *f = heads_now(p->t->heads);
 	struct report_window up = w;
 
-	if (!f)
-		return false;
 	if (heads_children_removed(f, p->level, w))
 		return true;
+	if (there)
+		return false;
 	if (p->level + 1 < N_LEVELS)
 		up = report_level_window(p->level + 1, w.start_ns, 0);
 	return heads_children_removed(f, p->level + 1, up);
@@ -143,16 +124,18 @@ static int write_parent(struct pass *p, const char *id, bool again, const struct
 	const char *dir = report_levels[p->level].dir;
 	int err;
 
-	if (again) {
-		log_warn("report", "%s is made anew: cells came for it after it was written", id);
+	if (again)
 		err = report_store_replace(p->t->store, dir, id, text->data, text->len, "rebuilt");
-	} else {
+	else
 		err = report_store_write(p->t->store, dir, id, text->data, text->len);
-	}
+	if (err == 1)
+		return 0; /* a run that was killed had made it */
 	if (err == -EEXIST) {
 		log_error("report", "something else has the name %s: it is not written", id);
 		return 0;
 	}
+	if (!err && again)
+		log_warn("report", "%s is made anew: cells came for it after it was written", id);
 	if (!err && p->t->on_written)
 		p->t->on_written(p->t->ctx, p->level, id);
 	return err;
@@ -180,14 +163,14 @@ static int make(struct pass *p, struct report_window w, bool again)
 /* The window has children. */
 static int close_window(struct pass *p, struct report_window w)
 {
-	const struct report_tree *t = p->t;
 	char id[REPORT_ID_MAX];
-	bool there, late;
+	bool there, due;
 
 	report_level_id(p->level, w, id);
 	there = has(&p->own, id);
-	late = t->late_from_ns < w.end_ns && t->late_to_ns >= w.start_ns;
-	if (w.end_ns > p->now_ns || (there && !late) || is_past(p, w))
+	/* One that was written by a clock that was ahead is kept up to date meanwhile. */
+	due = there ? heads_owes(heads_now(p->t->heads), w) : w.end_ns <= p->now_ns;
+	if (!due || is_past(p, w, there))
 		return 0;
 	return make(p, w, there);
 }
@@ -208,11 +191,11 @@ static int close_windows(struct pass *p)
 	return err;
 }
 
-static int list_children(struct pass *p, bool late)
+static int list_children(struct pass *p, bool owes)
 {
 	struct report_tree *t = p->t;
 
-	if (p->level != LEVEL_BLOCK || !t->begun || late)
+	if (p->level != LEVEL_BLOCK || !t->begun || owes)
 		return report_files_names(t->store, report_levels[p->level - 1].dir, &p->children);
 	p->children = t->cells;
 	memset(&t->cells, 0, sizeof(t->cells));
@@ -235,12 +218,12 @@ static void keep_cells(struct pass *p, bool failed)
 	p->t->cells = *f;
 }
 
-static int close_level(struct report_tree *t, enum report_level level, edr_s64 now_ns, bool late)
+static int close_level(struct report_tree *t, enum report_level level, edr_s64 now_ns, bool owes)
 {
 	struct pass p = { .t = t, .level = level, .now_ns = now_ns };
 	int err;
 
-	err = list_children(&p, late);
+	err = list_children(&p, owes);
 	if (!err)
 		err = report_files_names(t->store, report_levels[level].dir, &p.own);
 	if (!err)
@@ -253,20 +236,22 @@ static int close_level(struct report_tree *t, enum report_level level, edr_s64 n
 	return err;
 }
 
+static const struct report_window all_time = { INT64_MIN, INT64_MAX };
+
 int report_tree_advance(struct report_tree *t, edr_s64 now_ns)
 {
-	const bool late = t->late_from_ns <= t->late_to_ns;
+	const bool owes = heads_owes(heads_now(t->heads), all_time);
 	enum report_level level;
 	int err = 0;
 
-	if (t->begun && !late && block_end(now_ns) == block_end(t->now_ns))
+	if (t->begun && !owes && block_end(now_ns) == block_end(t->now_ns))
 		return 0;
 	for (level = LEVEL_BLOCK; level < N_LEVELS && !err; level++)
-		err = close_level(t, level, now_ns, late);
+		err = close_level(t, level, now_ns, owes);
 	if (err)
 		return err;
 	t->begun = true;
 	t->now_ns = now_ns;
-	no_late(t);
+	heads_paid(t->heads);
 	return 0;
 }

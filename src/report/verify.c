@@ -180,6 +180,28 @@ static void say_gap(struct walk *w, unsigned long long first, unsigned long long
 			   first, last);
 }
 
+/*
+ * Removed by us, up to `number` at most: a retention that was killed leaves the end of what it had
+ * noted.
+ */
+static void pass_removed(struct walk *w, const struct removed *r, unsigned long long number)
+{
+	const unsigned long long last = r->last < number ? r->last : number - 1;
+
+	if (w->before && r->first < w->next)
+		verify_say(w->v, "forged", w->level, w->before->id,
+			   "it lies among reports that were removed");
+	else if (w->before && w->known && r->previous_sha256[0] &&
+		 strcmp(r->previous_sha256, w->sha256) != 0)
+		verify_say(w->v, "forged", w->level, w->before->id,
+			   "its digest is not the one that the next report named");
+	w->v->totals->removed += last - w->next + 1;
+	w->next = last + 1;
+	w->known = last == r->last;
+	memcpy(w->sha256, r->last_sha256, CHAIN_HEX);
+	w->before = NULL;
+}
+
 /* Up to `number`, which is there: what is missing was removed by us, or it was taken away. */
 static void pass_gap(struct walk *w, unsigned long long number, const char *previous_id)
 {
@@ -187,16 +209,8 @@ static void pass_gap(struct walk *w, unsigned long long number, const char *prev
 		const struct removed *r = heads_find_removed(&w->v->heads, w->level, w->next);
 		unsigned long long first = w->next;
 
-		if (r && (r->first == w->next || !w->before)) {
-			if (w->known && r->first == w->next && r->previous_sha256[0] &&
-			    strcmp(r->previous_sha256, w->sha256) != 0 && w->before)
-				verify_say(w->v, "forged", w->level, w->before->id,
-					   "its digest is not the one that the next report named");
-			w->v->totals->removed += r->last - w->next + 1;
-			w->next = r->last + 1;
-			w->known = true;
-			memcpy(w->sha256, r->last_sha256, CHAIN_HEX);
-			w->before = NULL;
+		if (r) {
+			pass_removed(w, r, number);
 			continue;
 		}
 		while (w->next < number && !heads_find_removed(&w->v->heads, w->level, w->next))
@@ -205,6 +219,17 @@ static void pass_gap(struct walk *w, unsigned long long number, const char *prev
 		w->known = false;
 		w->before = NULL;
 	}
+}
+
+/* One that was to go and is still there must be the one that was noted. */
+static void check_noted(struct walk *w, const struct entry *e)
+{
+	const struct removed *r = heads_find_removed(&w->v->heads, w->level, e->link.number);
+
+	if (r && r->last == e->link.number && !e->changed &&
+	    strcmp(r->last_sha256, e->link.sha256) != 0)
+		verify_say(w->v, "forged", w->level, e->id,
+			   "it has the place of a report that was removed");
 }
 
 static void check_link(struct walk *w, struct entry *e)
@@ -218,6 +243,7 @@ static void check_link(struct walk *w, struct entry *e)
 			verify_say(w->v, "forged", w->level, e->id,
 				   "the report before it is not the one that it names");
 	}
+	check_noted(w, e);
 	w->known = true;
 	w->before = e;
 	memcpy(w->sha256, e->link.sha256, CHAIN_HEX);

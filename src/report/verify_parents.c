@@ -37,19 +37,25 @@ static void where(const struct buf *a, const struct buf *b, char *out, size_t si
 	}
 }
 
-static void compare(struct verify *v, enum report_level level, const char *id,
-		    const struct buf *made_id, const struct buf *made, struct buf *text)
+static void compare(struct verify *v, enum report_level level, struct report_window w,
+		    const char *id, const struct buf *made_id, const struct buf *made,
+		    struct buf *text)
 {
 	char member[64];
+	bool owed;
 
 	if (strcmp(made_id->data ? made_id->data : "", id) != 0) {
 		verify_say(v, "differs", level, id, "its window is that of %s", made_id->data);
 	} else if (text->len != made->len || memcmp(text->data, made->data, made->len) != 0) {
 		where(text, made, member, sizeof(member));
-		verify_say(v, "differs", level, id,
-			   "made again from its children it is another, from the member \"%s\" on; "
-			   "`report rebuild` makes it new",
-			   member);
+		owed = heads_owes(&v->heads, w);
+		verify_say(
+			v, owed ? "note" : "differs", level, id,
+			"made again from its children it is another, from the member \"%s\" on; %s",
+			member,
+			owed ? "a report came for it later, and the next start of the agent makes "
+			       "it new"
+			     : "`report rebuild` makes it new");
 	}
 }
 
@@ -77,7 +83,7 @@ static int verify_parent(struct verify *v, enum report_level level, const char *
 	err = report_parent_make(read_child, v->store, level, w, ids, n, &made_id, &made);
 	free(ids);
 	if (!err && !read_child(v->store, level, id, &text)) {
-		compare(v, level, id, &made_id, &made, &text);
+		compare(v, level, w, id, &made_id, &made, &text);
 		v->totals->recomputed++;
 	} else if (err && err != -ENOMEM) {
 		verify_say(v, "differs", level, id, "it cannot be made from its children: %s",

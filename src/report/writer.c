@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cell/view.h"
+#include "report/copy.h"
 #include "report/level.h"
 #include "report/queue.h"
 #include "report/shelf.h"
@@ -130,7 +131,7 @@ static void write_head(struct report_writer *w)
 		w->dropped++;
 		say(w, LOG_LEVEL_ERROR,
 		    "there are %d reports of the name %s already; this one is dropped",
-		    SHELF_MAX_COPIES, name);
+		    REPORT_MAX_COPIES, name);
 	} else if (w->failed && i->kind != QUEUE_CHECKPOINT) {
 		works_again(w);
 	}

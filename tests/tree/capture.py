@@ -13,7 +13,7 @@ class Capture:
     def __init__(self, path):
         with open(path, "rb") as file:
             self.data = file.read()
-        self.at, self.newest = HEADER, 0
+        self.at = HEADER
         self.host = self.start = b""
         while not self.start:
             kind, record = self.next()
@@ -28,7 +28,6 @@ class Capture:
             return None, b""
         size += -size % 8
         record = self.data[self.at:self.at + size]
-        self.newest = max(self.newest, struct.unpack_from("=Q", self.data, self.at + 8)[0])
         self.at += size
         if kind == CLOCK:
             self.start = record  # the offset goes on from here
@@ -58,9 +57,7 @@ class Capture:
 
     def part(self, size):
         """The next records, of about that many bytes, as a new run; stuffed so that the program need not wait for more."""
-        self.newest = max(self.newest, self.time())  # a late record must not set the new run's clock back
-        time_ns = self.newest
-        out = self.restart(time_ns)
+        out = self.restart(self.time())  # which may be earlier than what the run before has seen
         left, events = size, 0
         while left > 0:
             kind, record = self.next()

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cell/view.h"
 #include "collect.h"
@@ -14,8 +15,8 @@
 
 static char base[32], dir[64], err[256];
 static struct report_store *store;
-static unsigned serial;
-static bool killed;
+static struct checkpoints open_ones;
+static bool killed, refused;
 
 static void setup(void)
 {
@@ -24,7 +25,7 @@ static void setup(void)
 	snprintf(dir, sizeof(dir), "%s/reports", base);
 	log_set_level(LOG_LEVEL_ERROR);
 	ck_assert_int_eq(report_store_open(&store, dir, err, sizeof(err)), 0);
-	serial = 0;
+	open_ones = (struct checkpoints){ .serial = 0 };
 }
 
 static void teardown(void)
@@ -40,7 +41,7 @@ static void on_delta(void *ctx, struct cell *delta)
 {
 	(void)ctx;
 	if (!killed)
-		ck_assert_int_eq(checkpoint_write(store, &serial, delta), 0);
+		ck_assert_int_eq(checkpoint_write(store, &open_ones, delta) != 0, refused);
 	cell_free(delta);
 }
 
@@ -94,7 +95,7 @@ START_TEST(a_killed_run_loses_no_more_than_an_interval)
 
 	run(FEED_WINDOW + 60, 12);
 	ck_assert_uint_eq(count("checkpoint"), 12);
-	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
 	ck_assert_uint_eq(count("checkpoint"), 0);
 	root = only_cell(&text);
 	ck_assert_int_eq(num(root, "/total"), 12);
@@ -111,7 +112,7 @@ END_TEST
 START_TEST(each_window_is_a_cell_of_its_own)
 {
 	run(FEED_WINDOW + 890, 4);
-	ck_assert_int_eq(checkpoint_recover(store, 10), 2);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 2);
 	ck_assert_uint_eq(count("cells"), 2);
 	ck_assert_uint_eq(count("checkpoint"), 0);
 }
@@ -124,29 +125,141 @@ START_TEST(a_window_that_is_written_leaves_none)
 	ck_assert_uint_eq(count("checkpoint"), 3);
 	ck_assert_int_eq(checkpoint_clear(store, (edr_s64)(FEED_WINDOW + 900) * 1000000000), 0);
 	ck_assert_uint_eq(count("checkpoint"), 0);
-	ck_assert_int_eq(checkpoint_recover(store, 10), 0);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 0);
 	ck_assert_uint_eq(count("cells"), 0);
 }
 END_TEST
 
-/* Killed between the cell and the clearing: it is not written twice. */
+/* Killed between the cell and the clearing, or while it cleared: it is not written twice. */
 START_TEST(the_cell_is_there_already)
 {
-	struct report_files f;
-	struct buf text = { 0 };
-	char id[CHAIN_ID_MAX];
-
-	run(FEED_WINDOW, 3);
-	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
-	ck_assert_int_eq(report_files_list(store, "cells", &f), 0);
-	snprintf(id, sizeof(id), "%s", f.file[0].id);
-	report_files_free(&f);
-	buf_adds(&text, "{\n  \"the\": \"whole\"\n}\n");
-	ck_assert_int_eq(report_store_replace(store, "cells", id, text.data, text.len, "test"), 0);
-	run(FEED_WINDOW, 3);
-	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
+	run(FEED_WINDOW + 60, 5);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
+	open_ones.serial = 0;
+	run(FEED_WINDOW + 60, 3);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
 	ck_assert_uint_eq(count("cells"), 1);
 	ck_assert_uint_eq(count("checkpoint"), 0);
+}
+END_TEST
+
+/* Two runs that began within a second have cells of one name, and both are kept. */
+START_TEST(another_run_of_that_second)
+{
+	struct buf text = { 0 };
+
+	run(FEED_WINDOW + 60, 2);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
+	run(FEED_WINDOW + 60, 4);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
+	ck_assert_uint_eq(count("cells"), 2);
+	ck_assert_int_eq(report_read(store, "cells", "cell-20261121T2100Z-210100-2", &text), 0);
+	buf_free(&text);
+}
+END_TEST
+
+/* It was killed at once: there is a cell that says nothing but that. */
+START_TEST(a_mark_alone)
+{
+	struct feed f = { .sinks = { .on_closed = on_delta } };
+	struct buf text = { 0 };
+	json_object *root;
+
+	feed_open(&f, FEED_WINDOW + 60);
+	feed_clock(&f, FEED_WINDOW + 60, EDR_CLOCK_TICK);
+	feed_close(&f);
+	ck_assert_uint_eq(count("checkpoint"), 1);
+	ck_assert_int_eq(checkpoint_recover(store, 10, true), 1);
+	root = only_cell(&text);
+	ck_assert_int_eq(num(root, "/total"), 0);
+	ck_assert(json_object_get_double(at(root, "/window/covered_seconds")) == 0.0);
+	ck_assert(json_object_get_double(at(root, "/loss/blind_seconds")) == 10.0);
+	ck_assert_ptr_nonnull(strstr(str(root, "/loss/blind/0/reason"), "killed"));
+	json_object_put(root);
+	buf_free(&text);
+}
+END_TEST
+
+START_TEST(a_missing_one_is_told)
+{
+	struct buf text = { 0 };
+	json_object *root;
+
+	run(FEED_WINDOW + 60, 6);
+	ck_assert_int_eq(report_remove(store, "checkpoint", "open-001795295700-00000003"), 0);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
+	root = only_cell(&text);
+	ck_assert_int_eq(num(root, "/total"), 5);
+	ck_assert_int_eq((long long)length(root, "/loss/blind"), 2);
+	ck_assert_str_eq(str(root, "/loss/blind/0/from"), "2026-11-21T21:01:20.000000000Z");
+	ck_assert_str_eq(str(root, "/loss/blind/0/to"), "2026-11-21T21:01:30.000000000Z");
+	ck_assert(json_object_get_double(at(root, "/loss/blind_seconds")) == 20.0);
+	json_object_put(root);
+	buf_free(&text);
+}
+END_TEST
+
+/* What a full disk refused comes with the next one. */
+START_TEST(what_was_refused_comes_later)
+{
+	struct buf text = { 0 };
+	char path[128];
+	json_object *root;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/checkpoint", dir);
+	ck_assert_int_eq(rmdir(path), 0);
+	file = fopen(path, "we");
+	ck_assert_ptr_nonnull(file);
+	fclose(file);
+	refused = true;
+	run(FEED_WINDOW + 60, 3);
+	ck_assert_ptr_nonnull(open_ones.unwritten);
+	ck_assert_int_eq(unlink(path), 0);
+	refused = false;
+	run(FEED_WINDOW + 90, 1);
+	ck_assert_ptr_null(open_ones.unwritten);
+	ck_assert_uint_eq(count("checkpoint"), 1);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
+	root = only_cell(&text);
+	ck_assert_int_eq(num(root, "/total"), 4);
+	json_object_put(root);
+	buf_free(&text);
+}
+END_TEST
+
+static void put_part(const char *id, const char *from, unsigned first, unsigned last,
+		     unsigned events)
+{
+	struct buf text = { 0 };
+
+	buf_addf(&text,
+		 "{\n  \"covered_from\": \"%s\",\n  \"part\": %u,\n  \"last_part\": %u,\n"
+		 "  \"total\": %u\n}\n",
+		 from, first, last, events);
+	ck_assert_int_eq(report_store_write(store, "interim", id, text.data, text.len), 0);
+	buf_free(&text);
+}
+
+START_TEST(the_parts_of_a_killed_run_are_named)
+{
+	const char *const from = "2026-11-21T21:01:00.000000000Z";
+	struct buf text = { 0 };
+	json_object *root;
+
+	put_part("cell-20261121T2100Z-210100.part0001", from, 1, 1, 2);
+	put_part("cell-20261121T2100Z-210100.part0002", from, 2, 4, 3);
+	put_part("cell-20261121T2100Z-210100.part0005", "2026-11-21T21:01:00.500000000Z", 5, 5, 9);
+	put_part("cell-20261121T2100Z.part0001", from, 1, 1, 9);
+	run(FEED_WINDOW + 60, 12);
+	ck_assert_int_eq(checkpoint_recover(store, 10, true), 1);
+	root = only_cell(&text);
+	ck_assert_int_eq(num(root, "/interim/parts"), 4);
+	ck_assert_int_eq(num(root, "/interim/events_in_parts"), 5);
+	ck_assert_int_eq(num(root, "/interim/events_unlisted"), 7);
+	ck_assert_int_eq(num(root, "/total"), 12);
+	ck_assert(json_object_get_double(at(root, "/loss/blind_seconds")) == 10.0);
+	json_object_put(root);
 	buf_free(&text);
 }
 END_TEST
@@ -163,7 +276,7 @@ START_TEST(damaged_ones_are_passed_over)
 		0);
 	ck_assert_int_eq(report_file_replace(store, "checkpoint", "zzz.json", junk), 0);
 	ck_assert_int_eq(report_file_replace(store, "checkpoint", "open-x.json", junk), 0);
-	ck_assert_int_eq(checkpoint_recover(store, 10), 1);
+	ck_assert_int_eq(checkpoint_recover(store, 10, false), 1);
 	root = only_cell(&text);
 	ck_assert_int_eq(num(root, "/total"), 2);
 	json_object_put(root);
@@ -178,6 +291,11 @@ int main(void)
 		each_window_is_a_cell_of_its_own,
 		a_window_that_is_written_leaves_none,
 		the_cell_is_there_already,
+		another_run_of_that_second,
+		a_mark_alone,
+		a_missing_one_is_told,
+		what_was_refused_comes_later,
+		the_parts_of_a_killed_run_are_named,
 		damaged_ones_are_passed_over,
 	};
 	Suite *suite = suite_create("checkpoint");

@@ -147,7 +147,7 @@ START_TEST(old_cells_go_and_verify_holds)
 	/* Days later: still one entry. */
 	t = retain(cfg, BEGIN + (DAYS + 2) * DAY);
 	ck_assert_uint_gt(t.removed, 0);
-	ck_assert_int_eq(report_file_read(store, NULL, "removed.jsonl", &text), 0);
+	ck_assert_int_eq(report_file_read(store, NULL, "removed.jsonl", 1 << 20, &text), 0);
 	ck_assert_ptr_eq(memchr(text.data, '\n', text.len), text.data + text.len - 1);
 	buf_free(&text);
 	good();
@@ -187,6 +187,38 @@ START_TEST(what_was_removed_by_others_still_shows)
 	report_files_free(&f);
 	ck_assert_int_eq(report_verify(store, &verify, &totals), 0);
 	ck_assert_uint_gt(totals.problems, totals.recomputed);
+}
+END_TEST
+
+static void count_forged(void *ctx, const struct verify_finding *f)
+{
+	*(size_t *)ctx += strcmp(f->kind, "forged") == 0;
+}
+
+/* One that was removed is put back. */
+START_TEST(what_was_removed_does_not_come_back)
+{
+	const struct retain_config cfg = { .keep_days = { [LEVEL_CELL] = 30 } };
+	size_t forged = 0;
+	const struct verify_config look = { .on_finding = count_forged, .ctx = &forged };
+	struct verify_totals totals;
+	struct report_files f;
+	struct buf text = { 0 };
+	char name[CHAIN_ID_MAX + 8];
+
+	write_blocks(DAYS);
+	ck_assert_int_eq(report_files_list(store, "cells", &f), 0);
+	snprintf(name, sizeof(name), "%s.json", f.file[3].id);
+	ck_assert_int_eq(report_read(store, "cells", f.file[3].id, &text), 0);
+	report_files_free(&f);
+	ck_assert_uint_gt(retain(cfg, BEGIN + DAYS * DAY).removed, 10);
+	good();
+	ck_assert_int_eq(report_file_replace(store, "cells", name,
+					     (struct wire_span){ text.data, text.len }),
+			 0);
+	ck_assert_int_eq(report_verify(store, &look, &totals), 0);
+	ck_assert_uint_eq(forged, 1);
+	buf_free(&text);
 }
 END_TEST
 
@@ -284,10 +316,15 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		nothing_goes_before_its_parent_is_written, old_cells_go_and_verify_holds,
-		too_much_room_takes_the_oldest_cells,	   what_was_removed_by_others_still_shows,
-		old_cells_are_packed_and_read_as_before,   parts_go_as_cells_do,
-		too_much_room_takes_parts_first,	   old_parts_are_packed,
+		nothing_goes_before_its_parent_is_written,
+		old_cells_go_and_verify_holds,
+		too_much_room_takes_the_oldest_cells,
+		what_was_removed_by_others_still_shows,
+		what_was_removed_does_not_come_back,
+		old_cells_are_packed_and_read_as_before,
+		parts_go_as_cells_do,
+		too_much_room_takes_parts_first,
+		old_parts_are_packed,
 	};
 	Suite *suite = suite_create("retention");
 	SRunner *runner = srunner_create(suite);
