@@ -106,7 +106,7 @@ class Bench:
         """Without, with, with, without: twice as many pairs as rounds. A round that somebody disturbed is made again."""
         found, spoilt = [], 0
         while len(found) < pairs:
-            quiet = self.quiet(60)
+            quiet = self.quiet(20)
             a1 = self.run_load(name)
             self.up()
             b1, b2 = self.run_with(name), self.run_with(name)
