@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
 	char *data;
@@ -19,7 +20,6 @@ struct buf {
 
 /* Room for more bytes; false (and failed) without memory. */
 bool buf_reserve(struct buf *b, size_t more);
-void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_addu(struct buf *b, unsigned long long v); /* decimal, fast */
@@ -31,6 +31,16 @@ void buf_free(struct buf *b);
 static inline bool buf_failed(const struct buf *b)
 {
 	return b->failed;
+}
+
+static inline void buf_add(struct buf *b, const void *data, size_t len)
+{
+	if (b->cap - b->len <= len && !buf_reserve(b, len))
+		return;
+	if (len)
+		memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = '\0';
 }
 
 static inline void buf_addc(struct buf *b, char c)

@@ -108,12 +108,35 @@ static const unsigned char odd_ascii[128] = {
 	[0x7f] = WANT_JSON | WANT_TERM,
 };
 
+#define ONES 0x0101010101010101u
+#define TOPS (ONES << 7)
+
+/* The highest bit of each byte that is below n, which is at most 128; of a higher one it may be set by its neighbour. */
+static uint64_t below(uint64_t x, unsigned n)
+{
+	return (x - ONES * n) & ~x & TOPS;
+}
+
+/* Are eight bytes plain to everyone? All of what is usual; the rest is looked at byte by byte. */
+static bool plain8(const unsigned char *s)
+{
+	uint64_t x;
+
+	memcpy(&x, s, sizeof(x));
+	return !((x & TOPS) | below(x, 0x20) | below(x ^ ONES * '"', 1) |
+		 below(x ^ ONES * '\\', 1) | below(x ^ ONES * 0x7f, 1));
+}
+
 /* False when the whole rest is plain. */
 static bool next_odd(const unsigned char *s, size_t len, enum wants who, struct odd *odd)
 {
 	size_t i = 0;
 
 	while (i < len) {
+		if (len - i >= 8 && plain8(s + i)) {
+			i += 8;
+			continue;
+		}
 		if (s[i] < 0x80) {
 			if (odd_ascii[s[i]] & who) {
 				*odd = (struct odd){ i, 1, s[i] };

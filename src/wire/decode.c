@@ -85,6 +85,24 @@ struct wire_span wire_basename(struct wire_span path)
 	return (struct wire_span){ slash + 1, path.len - (size_t)(slash + 1 - path.data) };
 }
 
+/* snprintf() took a seventh of what an event costs. */
+static size_t put_ipv4(char *to, const unsigned char ip[4])
+{
+	char *p = to;
+
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*p++ = '.';
+		if (ip[i] >= 100)
+			*p++ = (char)('0' + ip[i] / 100);
+		if (ip[i] >= 10)
+			*p++ = (char)('0' + ip[i] / 10 % 10);
+		*p++ = (char)('0' + ip[i] % 10);
+	}
+	*p = '\0';
+	return (size_t)(p - to);
+}
+
 static void decode_inet(struct wire_span raw, struct wire_addr *out)
 {
 	struct sockaddr_in sin;
@@ -95,8 +113,7 @@ static void decode_inet(struct wire_span raw, struct wire_addr *out)
 		return;
 	memcpy(&sin, raw.data, offsetof(struct sockaddr_in, sin_zero));
 	out->port = ntohs(sin.sin_port);
-	out->text_len = (size_t)snprintf(out->text, sizeof(out->text), "%u.%u.%u.%u", ip[0], ip[1],
-					 ip[2], ip[3]);
+	out->text_len = put_ipv4(out->text, ip);
 }
 
 static void decode_inet6(struct wire_span raw, struct wire_addr *out)

@@ -127,6 +127,36 @@ START_TEST(test_json)
 }
 END_TEST
 
+/* Plain text is passed over eight bytes at a time: what is odd must be found at each place of them. */
+START_TEST(test_every_byte_at_every_place)
+{
+	char text[19], plain = " !#[]~a"[_i];
+
+	for (unsigned byte = 0; byte < 256; byte++) {
+		const char one = (char)byte;
+		struct buf alone = { 0 }, out = { 0 }, want = { 0 };
+
+		text_json(&alone, &one, 1);
+		for (size_t at = 0; at < sizeof(text); at++) {
+			memset(text, plain, sizeof(text));
+			text[at] = one;
+			buf_clear(&out);
+			buf_clear(&want);
+			text_json(&out, text, sizeof(text));
+			buf_addc(&want, '"');
+			buf_add(&want, text, at);
+			buf_add(&want, alone.data + 1, alone.len - 2); /* without its quotes */
+			buf_add(&want, text + at + 1, sizeof(text) - at - 1);
+			buf_addc(&want, '"');
+			ck_assert_str_eq(out.data, want.data);
+		}
+		buf_free(&alone);
+		buf_free(&out);
+		buf_free(&want);
+	}
+}
+END_TEST
+
 static void term_is(const char *in, size_t len, const char *want)
 {
 	struct buf out = { 0 };
@@ -260,6 +290,7 @@ int main(void)
 	tcase_set_timeout(tc, 240); /* under valgrind */
 	tcase_add_test(tc, test_utf8);
 	tcase_add_test(tc, test_every_byte);
+	tcase_add_loop_test(tc, test_every_byte_at_every_place, 0, 7);
 	tcase_add_test(tc, test_every_code_point);
 	tcase_add_test(tc, test_json);
 	tcase_add_test(tc, test_term);
