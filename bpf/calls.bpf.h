@@ -17,7 +17,7 @@ struct call {
 
 struct call_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 4096);
 	__type(key, u32);
 	__type(value, struct call);
 };
@@ -35,7 +35,7 @@ struct connect_call {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 4096);
 	__type(key, u32);
 	__type(value, struct connect_call);
 } connect_calls SEC(".maps");

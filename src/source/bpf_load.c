@@ -199,6 +199,9 @@ static int set_sizes(struct edr_bpf *skel, const struct source_config *cfg)
 	err = bpf_map__set_max_entries(skel->maps.ring_exec, (unsigned)exec);
 	err = err ? err : bpf_map__set_max_entries(skel->maps.ring_noisy, (unsigned)noisy);
 	err = err ? err : bpf_map__set_max_entries(skel->maps.scratch_pool, slots);
+	/* A megabyte that only these filters need. */
+	if (!err && !cfg->skip_paths.n && !cfg->skip_cgroups.n)
+		err = bpf_map__set_max_entries(skel->maps.skip_processes, 1);
 	return err ? err : bpf_map__set_max_entries(skel->maps.scratch_free, slots);
 }
 
