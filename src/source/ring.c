@@ -57,7 +57,7 @@ static const void *whole(struct ring_reader *r, size_t at, size_t len)
 {
 	const size_t first = r->bytes - at;
 
-	if (len > r->max_record) {
+	if (len > r->max_record || !r->data) {
 		r->oversize++;
 		return NULL;
 	}
