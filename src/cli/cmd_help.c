@@ -83,6 +83,7 @@ int cmd_help(const struct options *o)
 		     "before\n"
 		     "      --until TIME             2026-11-21, 2026-11-21T20:00 (UTC), 2d (mhdw) "
 		     "ago\n"
-		     "      --text                   show: for people");
+		     "      --text                   show: for people\n"
+		     "      --force                  rebuild: also when verify finds problems");
 	return 0;
 }

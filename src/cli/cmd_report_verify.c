@@ -138,6 +138,7 @@ int report_cmd_rebuild(const struct report_cmd *c)
 {
 	const struct rebuild_config cfg = { .dir = c->conf->reports_dir,
 					    .key = c->key.len ? &c->key : NULL,
+					    .force = c->o->force,
 					    .on_rebuilt = on_rebuilt };
 	struct rebuild_totals totals = { 0 };
 	char err[CLI_ERR_MAX] = "";
@@ -153,7 +154,7 @@ int report_cmd_rebuild(const struct report_cmd *c)
 	if (lock >= 0)
 		close(lock);
 	if (status)
-		return cli_fail(EX_CANTCREAT, err);
+		return cli_fail(status == -EBADMSG ? EX_DATAERR : EX_CANTCREAT, err);
 	printf("%zu parents made again: %zu new, %zu changed, %zu as they were, %zu left because "
 	       "children are gone\n",
 	       totals.made, totals.added, totals.changed, totals.same, totals.skipped);

@@ -27,7 +27,8 @@ enum {
 	OPT_TEXT,
 	OPT_LEVEL,
 	OPT_SINCE,
-	OPT_UNTIL
+	OPT_UNTIL,
+	OPT_FORCE
 };
 
 static const struct {
@@ -46,6 +47,7 @@ static const struct {
 	{ { "level", required_argument, NULL, OPT_LEVEL }, OPTIONS_REPORT },
 	{ { "since", required_argument, NULL, OPT_SINCE }, OPTIONS_REPORT },
 	{ { "until", required_argument, NULL, OPT_UNTIL }, OPTIONS_REPORT },
+	{ { "force", no_argument, NULL, OPT_FORCE }, OPTIONS_REPORT },
 };
 
 struct table {
@@ -227,6 +229,9 @@ static int take(struct options *o, int value, char *err, size_t err_size)
 		return 0;
 	case OPT_ROFF:
 		o->roff = true;
+		return 0;
+	case OPT_FORCE:
+		o->force = true;
 		return 0;
 	case OPT_TEXT:
 		o->text = true;

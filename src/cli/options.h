@@ -25,7 +25,7 @@ struct options {
 	const char *config; /* -c, NULL when not given */
 	struct option_setting *settings;
 	size_t n_settings;
-	bool json, sample, roff, text;
+	bool json, sample, roff, text, force;
 	const char *level, *since, *until; /* NULL when not given */
 	bool help, version;
 	char **arguments; /* what is no option; points into argv */

@@ -10,6 +10,7 @@
 #include "report/files.h"
 #include "util/log.h"
 
+#define NS_PER_S 1000000000LL
 #define MAX_REMOVED 4096 /* entries; beyond, neighbours are joined whatever they were removed for */
 
 #define MAX_BYTES ((size_t)16 << 20) /* of either file; ours stay below 4 MiB */
@@ -141,6 +142,43 @@ bool heads_children_removed(const struct heads_file *f, enum report_level parent
 bool heads_owes(const struct heads_file *f, struct report_window w)
 {
 	return f->owed_first_ns < w.end_ns && f->owed_last_ns >= w.start_ns;
+}
+
+int heads_check_text(const struct heads_file *f, const struct chain_key *key,
+		     enum report_level level, const struct buf *text, struct chain_link *link)
+{
+	const unsigned long long keyed_from = f->head[level].keyed_from;
+	char sha256[CHAIN_HEX], hmac[CHAIN_HEX];
+	int err;
+
+	if (!text->data || !chain_read(text->data, text->len, link))
+		return -EBADMSG;
+	err = chain_digest(text->data, text->len, key, sha256, hmac);
+	if (err)
+		return err;
+	if (!chain_same(sha256, link->sha256))
+		return -EBADMSG;
+	if (key && key->len && link->number >= keyed_from && !chain_same(hmac, link->hmac_sha256))
+		return -EBADMSG;
+	return 0;
+}
+
+int heads_read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
+{
+	const struct heads_reader *r = ctx;
+	struct chain_link link;
+	int err = report_read(r->store, report_levels[level].dir, id, text);
+
+	if (!err)
+		err = heads_check_text(r->file, r->key, level, text, &link);
+	if (!err)
+		chain_unseal(text);
+	return err;
+}
+
+struct heads_reader heads_reader(const struct heads *h)
+{
+	return (struct heads_reader){ h->store, &h->file, &h->key };
 }
 
 /* ---- writing ---- */
@@ -414,6 +452,26 @@ static int compare_removed(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
+/*
+ * An entry is a stretch of the chain that hangs together, and a stretch of time: what a forged report
+ * was linked to stays visible, and so does where the clock went back or was ahead.
+ */
+static bool follows(const struct removed *a, const struct removed *b)
+{
+	static const edr_s64 gap_h[N_LEVELS] = {
+		[LEVEL_INTERIM] = 4,	  [LEVEL_CELL] = 4,	      [LEVEL_BLOCK] = 24,
+		[LEVEL_DAILY] = 24LL * 7, [LEVEL_WEEKLY] = 24LL * 35, [LEVEL_MONTHLY] = 24LL * 70,
+	};
+	edr_s64 from_ns = 0, to_ns = 0;
+
+	if (a->last_sha256[0] && b->previous_sha256[0] &&
+	    strcmp(a->last_sha256, b->previous_sha256) != 0)
+		return false;
+	report_level_of_id(a->last_id, &from_ns);
+	report_level_of_id(b->first_id, &to_ns);
+	return to_ns >= from_ns && to_ns - from_ns <= gap_h[a->level] * 3600 * NS_PER_S;
+}
+
 static bool join(struct removed *a, const struct removed *b, bool any_reason)
 {
 	const bool same = strcmp(a->why, b->why) == 0;
@@ -422,6 +480,8 @@ static bool join(struct removed *a, const struct removed *b, bool any_reason)
 		return false;
 	if (b->last <= a->last)
 		return true; /* noted already */
+	if (b->first == a->last + 1 && !follows(a, b))
+		return false;
 	a->last = b->last;
 	memcpy(a->last_id, b->last_id, CHAIN_ID_MAX);
 	memcpy(a->last_sha256, b->last_sha256, CHAIN_HEX);

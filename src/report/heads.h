@@ -69,7 +69,26 @@ const struct removed *heads_find_removed(const struct heads_file *f, enum report
 bool heads_children_removed(const struct heads_file *f, enum report_level parent,
 			    struct report_window w);
 
+/*
+ * Is the sealed text as it was written: its digest, and with a key the signature? 0 with its place in
+ * link; -EBADMSG: no; -ENOMEM, -EIO. That it is the one which the next report names, only verify can
+ * tell.
+ */
+int heads_check_text(const struct heads_file *f, const struct chain_key *key,
+		     enum report_level level, const struct buf *text, struct chain_link *link);
+
+/* A report_read_fn (parent.h) that takes only such children, without their seal. ctx: this. */
+struct heads_reader {
+	struct report_store *store;
+	const struct heads_file *file;
+	const struct chain_key *key; /* may be NULL */
+};
+int heads_read_child(void *ctx, enum report_level level, const char *id, struct buf *text);
+
 struct heads;
+
+/* Valid as long as h. */
+struct heads_reader heads_reader(const struct heads *h);
 
 /*
  * Reads both and heals what a crash left; says so. key may be NULL, and is copied. -errno with one

@@ -9,6 +9,7 @@
 #include "report/files.h"
 #include "report/heads.h"
 #include "report/parent.h"
+#include "report/verify.h"
 
 struct rebuild {
 	const struct rebuild_config *cfg;
@@ -17,7 +18,7 @@ struct rebuild {
 	struct heads *heads;
 };
 
-static int read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
+static int read_own(void *ctx, enum report_level level, const char *id, struct buf *text)
 {
 	int err = report_read(ctx, report_levels[level].dir, id, text);
 
@@ -40,7 +41,7 @@ static int write_parent(struct rebuild *r, enum report_level level, const char *
 {
 	const char *dir = report_levels[level].dir;
 	struct buf old = { 0 };
-	int err = there ? read_child(r->store, level, id, &old) : 0;
+	int err = there ? read_own(r->store, level, id, &old) : 0;
 	bool same = there && !err && old.len == made->len &&
 		    memcmp(old.data, made->data, made->len) == 0;
 
@@ -66,6 +67,7 @@ static int write_parent(struct rebuild *r, enum report_level level, const char *
 static int make_parent(struct rebuild *r, enum report_level level, struct report_window w,
 		       const struct report_files *children, const struct report_files *parents)
 {
+	struct heads_reader reader = heads_reader(r->heads);
 	struct buf id = { 0 }, made = { 0 };
 	const char **ids;
 	size_t n;
@@ -78,7 +80,7 @@ static int make_parent(struct rebuild *r, enum report_level level, struct report
 	ids = report_children(children, level, w, &n);
 	if (!ids)
 		return -ENOMEM;
-	err = report_parent_make(read_child, r->store, level, w, ids, n, &id, &made);
+	err = report_parent_make(heads_read_child, &reader, level, w, ids, n, &id, &made);
 	free(ids);
 	if (!err) {
 		r->totals->made++;
@@ -118,6 +120,24 @@ static int make_level(struct rebuild *r, enum report_level level)
 	return err;
 }
 
+/* Parents made of what somebody changed would look as good as the genuine ones that they replace. */
+static int check_chains(const struct rebuild *r, char *err, size_t err_size)
+{
+	const struct verify_config cfg = { .key = r->cfg->key, .chains_only = true };
+	struct verify_totals totals;
+	int status = report_verify(r->store, &cfg, &totals);
+
+	if (status || !totals.problems || r->cfg->force)
+		return status;
+	snprintf(
+		err, err_size,
+		"nothing is made: %zu problems in the chains, so what parents would be made of may "
+		"be changed or missing; `report verify` names them, --force makes them all the "
+		"same",
+		totals.problems);
+	return -EBADMSG;
+}
+
 int report_rebuild(const struct rebuild_config *cfg, struct rebuild_totals *out, char *err,
 		   size_t err_size)
 {
@@ -128,7 +148,9 @@ int report_rebuild(const struct rebuild_config *cfg, struct rebuild_totals *out,
 	status = report_store_open(&r.store, cfg->dir, err, err_size);
 	if (status)
 		return status;
-	status = heads_open(&r.heads, r.store, cfg->key, err, err_size);
+	status = check_chains(&r, err, err_size);
+	if (!status)
+		status = heads_open(&r.heads, r.store, cfg->key, err, err_size);
 	if (!status) {
 		report_store_chain(r.store, r.heads);
 		for (enum report_level i = LEVEL_BLOCK; !status && i < N_LEVELS; i++)

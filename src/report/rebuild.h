@@ -18,6 +18,7 @@ struct rebuild_totals {
 struct rebuild_config {
 	const char *dir;
 	const struct chain_key *key; /* NULL: none */
+	bool force;		     /* also where the chains are not whole: else -EBADMSG */
 	/* For each that is not as it was. what: "new" or "changed". */
 	void (*on_rebuilt)(void *ctx, enum report_level level, const char *id, const char *what);
 	void *ctx;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report/files.h"
+#include "util/log.h"
 
 #define DAY_NS (86400LL * 1000000000LL)
 #define MAX_REMOVED_AT_ONCE 1024
@@ -71,16 +72,22 @@ static bool parent_done(const struct retain *r, enum report_level level, edr_s64
 	return false;
 }
 
-/* Notes it; what has no place in the chain stays, for verify to name. */
+/* Notes it; what is not as it was written stays: with it would go what shows that. */
 static int note(struct retain *r, enum report_level level, struct report_file *file,
 		const char *why)
 {
 	struct removed *gone = &r->gone[r->n_gone];
+	const struct heads_reader reader = heads_reader(r->heads);
 	struct chain_link link;
 	struct buf text = { 0 };
 	int err = report_read(r->store, report_levels[level].dir, file->id, &text);
 
-	if (!err && chain_read(text.data, text.len, &link)) {
+	if (!err)
+		err = heads_check_text(reader.file, reader.key, level, &text, &link);
+	if (err == -EBADMSG)
+		log_error("report", "%s is not as it was written: it stays, see `report verify`",
+			  file->id);
+	if (!err) {
 		*gone = (struct removed){ .level = level,
 					  .first = link.number,
 					  .last = link.number };
@@ -172,6 +179,22 @@ static int list_all(struct retain *r)
 	return err;
 }
 
+static int remove_all(struct retain *r, bool by_age)
+{
+	bool more;
+	int err;
+
+	do {
+		err = list_all(r);
+		for (enum report_level i = 0; !err && i < N_LEVELS; i++)
+			err = choose(r, i, by_age);
+		more = r->n_gone == MAX_REMOVED_AT_ONCE;
+		if (!err)
+			err = remove_noted(r);
+	} while (!err && more);
+	return err;
+}
+
 static int pack_old(struct retain *r, enum report_level level)
 {
 	const struct report_files *f = &r->files[level];
@@ -210,10 +233,8 @@ int report_retain(struct report_store *s, struct heads *heads, const struct reta
 	r.gone = calloc(MAX_REMOVED_AT_ONCE, sizeof(*r.gone));
 	err = r.gone ? list_all(&r) : -ENOMEM;
 	out->bytes = r.bytes;
-	for (enum report_level i = 0; !err && i < N_LEVELS; i++)
-		err = choose(&r, i, true);
 	if (!err)
-		err = remove_noted(&r);
+		err = remove_all(&r, true);
 	/* By size only after packing has done what it can. */
 	if (!err)
 		err = list_all(&r);
@@ -221,10 +242,8 @@ int report_retain(struct report_store *s, struct heads *heads, const struct reta
 		err = pack_old(&r, i);
 	if (!err && cfg->max_bytes && r.bytes > cfg->max_bytes)
 		err = list_all(&r);
-	for (enum report_level i = 0; !err && cfg->max_bytes && i < N_LEVELS; i++)
-		err = choose(&r, i, false);
-	if (!err)
-		err = remove_noted(&r);
+	if (!err && cfg->max_bytes)
+		err = remove_all(&r, false);
 	for (enum report_level i = 0; i < N_LEVELS; i++)
 		report_files_free(&r.files[i]);
 	free(r.gone);

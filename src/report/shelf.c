@@ -29,7 +29,7 @@ struct report_shelf {
 	struct buf id, json; /* of the item at hand; id is empty while there is no text yet */
 	struct retain_config retain;
 	bool retains;
-	edr_s64 retained_ns; /* end of the block for which it was done */
+	edr_s64 retained_h; /* the hour of the last time, by the records */
 	struct checkpoints open;
 	bool checkpoint_failed;
 };
@@ -153,16 +153,16 @@ static void parent_written(void *ctx, enum report_level level, const char *id)
 		analyse_parent(s, level, id);
 }
 
-/* What is too old, or too much, goes once a block; the time is that of the records. */
+/* What is too old, or too much, goes once an hour; the time is that of the records. */
 static void retain(struct report_shelf *s, edr_s64 now_ns)
 {
-	const edr_s64 block_ns = report_level_window(LEVEL_BLOCK, now_ns, 0).end_ns;
+	const edr_s64 hour = now_ns / (3600 * 1000000000LL);
 	struct retain_totals done;
 	int err;
 
-	if (!s->retains || block_ns == s->retained_ns)
+	if (!s->retains || hour == s->retained_h)
 		return;
-	s->retained_ns = block_ns;
+	s->retained_h = hour;
 	err = report_retain(s->store, s->heads, &s->retain, now_ns, &done);
 	if (err)
 		log_warn("report", "old reports in %s cannot be removed or packed: %s", s->shown,
@@ -210,7 +210,7 @@ static int put_parents(struct report_shelf *s, edr_s64 now_ns, char *name, size_
 {
 	int err;
 
-	snprintf(name, size, "its parents");
+	snprintf(name, size, "blocks and what is above them");
 	err = report_tree_advance(s->tree, now_ns);
 	if (!err)
 		retain(s, now_ns);
@@ -225,6 +225,12 @@ int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, s
 		write_checkpoint(s, i->cell);
 	if (i->kind == QUEUE_CELL || i->kind == QUEUE_PARTS)
 		err = put_report(s, i, name, size);
+	if (err) {
+		char id[128];
+
+		snprintf(id, sizeof(id), "%s", name);
+		snprintf(name, size, "%s/%s.json", report_shelf_level(i), id);
+	}
 	if (!err && (i->kind == QUEUE_CELL || i->kind == QUEUE_TIME))
 		err = put_parents(s, i->now_ns, name, size);
 	return err;

@@ -60,16 +60,6 @@ static edr_s64 block_end(edr_s64 ns)
 	return report_level_window(LEVEL_BLOCK, ns, 0).end_ns;
 }
 
-/* What a parent is made of is the report without its place in the chain. */
-static int read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
-{
-	int err = report_read(ctx, report_levels[level].dir, id, text);
-
-	if (!err)
-		chain_unseal(text);
-	return err;
-}
-
 static int compare_file(const void *id, const void *file)
 {
 	return strcmp(id, ((const struct report_file *)file)->id);
@@ -143,6 +133,7 @@ static int write_parent(struct pass *p, const char *id, bool again, const struct
 
 static int make(struct pass *p, struct report_window w, bool again)
 {
+	struct heads_reader reader = heads_reader(p->t->heads);
 	struct buf id = { 0 }, text = { 0 };
 	const char **ids;
 	size_t n;
@@ -151,7 +142,7 @@ static int make(struct pass *p, struct report_window w, bool again)
 	ids = report_children(&p->children, p->level, w, &n);
 	if (!ids)
 		return -ENOMEM;
-	err = report_parent_make(read_child, p->t->store, p->level, w, ids, n, &id, &text);
+	err = report_parent_make(heads_read_child, &reader, p->level, w, ids, n, &id, &text);
 	free(ids);
 	if (!err)
 		err = write_parent(p, id.data, again, &text);

@@ -195,11 +195,28 @@ static void pass_removed(struct walk *w, const struct removed *r, unsigned long 
 		 strcmp(r->previous_sha256, w->sha256) != 0)
 		verify_say(w->v, "forged", w->level, w->before->id,
 			   "its digest is not the one that the next report named");
+	else if (!w->before && w->known && r->first == w->next && r->previous_sha256[0] &&
+		 strcmp(r->previous_sha256, w->sha256) != 0)
+		verify_say(w->v, "forged", w->level, r->first_id,
+			   "it was removed, and what was removed before it is not what it named");
 	w->v->totals->removed += last - w->next + 1;
 	w->next = last + 1;
 	w->known = last == r->last;
 	memcpy(w->sha256, r->last_sha256, CHAIN_HEX);
 	w->before = NULL;
+}
+
+/* The first number behind `from` that was removed by us; none: `end`. */
+static unsigned long long next_removed(const struct walk *w, unsigned long long from,
+				       unsigned long long end)
+{
+	const struct heads_file *f = &w->v->heads;
+
+	for (size_t i = 0; i < f->n_removed; i++)
+		if (f->removed[i].level == w->level && f->removed[i].first > from &&
+		    f->removed[i].first < end)
+			end = f->removed[i].first;
+	return end;
 }
 
 /* Up to `number`, which is there: what is missing was removed by us, or it was taken away. */
@@ -213,8 +230,7 @@ static void pass_gap(struct walk *w, unsigned long long number, const char *prev
 			pass_removed(w, r, number);
 			continue;
 		}
-		while (w->next < number && !heads_find_removed(&w->v->heads, w->level, w->next))
-			w->next++;
+		w->next = next_removed(w, w->next, number);
 		say_gap(w, first, w->next - 1, w->next == number ? previous_id : "");
 		w->known = false;
 		w->before = NULL;
@@ -316,9 +332,10 @@ static int walk_chain(struct walk *w)
 			   head->restarted_at);
 	if (w->v->cfg->key && w->v->cfg->key->len && w->n &&
 	    head->keyed_from > w->entry[0].link.number)
-		verify_say(w->v, "note", w->level, "",
-			   "reports before number %llu were written without the key",
-			   head->keyed_from);
+		verify_say(
+			w->v, "unsigned", w->level, "",
+			"reports before number %llu are not signed: anybody may have written them",
+			head->keyed_from);
 	return err;
 }
 
@@ -384,7 +401,8 @@ int report_verify(struct report_store *s, const struct verify_config *cfg,
 		check_heads(&v);
 	for (enum report_level i = 0; !err && i < N_LEVELS; i++)
 		err = check_level(&v, i);
-	for (enum report_level i = LEVEL_BLOCK; !err && i < N_LEVELS; i++)
+	v.broken = out->problems > 0;
+	for (enum report_level i = LEVEL_BLOCK; !err && !cfg->chains_only && i < N_LEVELS; i++)
 		err = verify_parents(&v, i);
 	for (enum report_level i = 0; i < N_LEVELS; i++)
 		report_files_free(&v.files[i]);

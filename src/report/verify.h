@@ -13,7 +13,7 @@
 /* What is wrong with a report, or with what is told of it. */
 struct verify_finding {
 	/*
-	 * changed, removed, cut, reordered, forged, unreadable, differs (a parent from its
+	 * changed, removed, cut, reordered, forged, unsigned, unreadable, differs (a parent from its
 	 * children), chain (chain.json), removals (removed.jsonl), strange (a file that is no
 	 * report); note: nothing wrong, but worth knowing.
 	 */
@@ -35,6 +35,7 @@ struct verify_totals {
 
 struct verify_config {
 	const struct chain_key *key; /* NULL: signatures are not checked */
+	bool chains_only;	     /* parents are not made again */
 	void (*on_finding)(void *ctx, const struct verify_finding *f);
 	void *ctx;
 };

@@ -7,7 +7,7 @@
 
 #include "report/parent.h"
 
-static int read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
+static int read_own(void *ctx, enum report_level level, const char *id, struct buf *text)
 {
 	int err = report_read(ctx, report_levels[level].dir, id, text);
 
@@ -53,14 +53,16 @@ static void compare(struct verify *v, enum report_level level, struct report_win
 			v, owed ? "note" : "differs", level, id,
 			"made again from its children it is another, from the member \"%s\" on; %s",
 			member,
-			owed ? "a report came for it later, and the next start of the agent makes "
-			       "it new"
-			     : "`report rebuild` makes it new");
+			owed	    ? "a report came for it later, and the next start of the agent "
+				      "makes it new"
+			: v->broken ? "see what the chains tell"
+				    : "`report rebuild` makes it new");
 	}
 }
 
 static int verify_parent(struct verify *v, enum report_level level, const char *id)
 {
+	struct heads_reader reader = { v->store, &v->heads, v->cfg->key };
 	struct buf text = { 0 }, made_id = { 0 }, made = { 0 };
 	struct report_window w;
 	const char **ids;
@@ -80,9 +82,9 @@ static int verify_parent(struct verify *v, enum report_level level, const char *
 	ids = report_children(&v->files[level - 1], level, w, &n);
 	if (!ids)
 		return -ENOMEM;
-	err = report_parent_make(read_child, v->store, level, w, ids, n, &made_id, &made);
+	err = report_parent_make(heads_read_child, &reader, level, w, ids, n, &made_id, &made);
 	free(ids);
-	if (!err && !read_child(v->store, level, id, &text)) {
+	if (!err && !read_own(v->store, level, id, &text)) {
 		compare(v, level, w, id, &made_id, &made, &text);
 		v->totals->recomputed++;
 	} else if (err && err != -ENOMEM) {

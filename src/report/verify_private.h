@@ -12,6 +12,7 @@ struct verify {
 	const struct verify_config *cfg;
 	struct verify_totals *totals;
 	struct heads_file heads;
+	bool broken; /* the chains tell of problems */
 	struct report_files files[N_LEVELS];
 };
 

@@ -83,10 +83,9 @@ static void fail(struct report_writer *w, int err, const char *name)
 		return;
 	w->said_at_ms = now;
 	say(w, LOG_LEVEL_WARN,
-	    "cannot write %s/%s/%s.json: %s; %zu reports are kept and tried again, %llu "
+	    "cannot write %s/%s: %s; %zu reports are kept and tried again, %llu "
 	    "were dropped",
-	    w->shown, report_shelf_level(w->queue.head), name, strerror(-err), w->queue.reports,
-	    w->dropped);
+	    w->shown, name, strerror(-err), w->queue.reports, w->dropped);
 }
 
 static void works_again(struct report_writer *w)

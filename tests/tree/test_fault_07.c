@@ -136,7 +136,11 @@ int main(void)
 {
 	const edr_s64 critical =
 		MONDAY + 9 * 24 * HOUR + 13 * HOUR; /* Wednesday of the second week */
-	static const edr_s64 length[] = { 0, 4 * HOUR, 24 * HOUR, 168 * HOUR, WEEKS * 168 * HOUR };
+	static const edr_s64 length[N_LEVELS] = { [LEVEL_BLOCK] = 4 * HOUR,
+						  [LEVEL_DAILY] = 24 * HOUR,
+						  [LEVEL_WEEKLY] = 168 * HOUR,
+						  [LEVEL_MONTHLY] = WEEKS * 168 * HOUR };
+	int checked = 0;
 	enum report_level level;
 	edr_s64 at;
 
@@ -149,12 +153,14 @@ int main(void)
 			int holds = w.start_ns <= critical && critical < w.end_ns;
 
 			/* round(0.7 * 1 + 0.3 * 5) = round(2.2) */
+			checked += holds;
 			if (holds)
 				check(r, 5, 2);
 			else if (at == MONDAY)
 				check(r, 1, 1);
 		}
 	}
+	need(checked == LEVEL_MONTHLY - LEVEL_CELL, "one parent a level holds it");
 	puts("ok");
 	return 0;
 }
