@@ -110,7 +110,12 @@ cp "$R/cells/$id.json" "$tmp/kept"
 sed -i '0,/"total": /s//"total": 1/' "$R/cells/$id.json"
 expect 1 "changed" verify
 expect 1 '"good": false' verify --json
+expect 65 "nothing is made" rebuild
+expect 0 "changed" rebuild --force
+expect 1 "changed" verify
 cp "$tmp/kept" "$R/cells/$id.json"
+expect 1 "makes it new" verify
+expect 0 "changed" rebuild
 expect 0 "all is well" verify
 rm "$R/cells/$id.json"
 expect 1 "removed" verify

@@ -195,6 +195,94 @@ static void count_forged(void *ctx, const struct verify_finding *f)
 	*(size_t *)ctx += strcmp(f->kind, "forged") == 0;
 }
 
+/* Writes the fourth cell anew with another byte in it; with its digest made to fit, or not. */
+static void forge(bool reseal)
+{
+	struct report_files f;
+	struct buf text = { 0 };
+	struct chain_link link;
+	char name[CHAIN_ID_MAX + 8];
+	char *at;
+
+	ck_assert_int_eq(report_files_list(store, "cells", &f), 0);
+	snprintf(name, sizeof(name), "%s.json", f.file[3].id);
+	ck_assert_int_eq(report_read(store, "cells", f.file[3].id, &text), 0);
+	ck_assert(chain_read(text.data, text.len, &link));
+	at = memmem(text.data, text.len, "\"m50\": 50", 9);
+	ck_assert_ptr_nonnull(at);
+	at[7] = '9';
+	if (reseal) {
+		ck_assert(chain_unseal(&text));
+		ck_assert_int_eq(chain_seal(&text, &link, NULL), 0);
+	}
+	ck_assert_int_eq(report_file_replace(store, "cells", name,
+					     (struct wire_span){ text.data, text.len }),
+			 0);
+	report_files_free(&f);
+	buf_free(&text);
+}
+
+/* Nobody can launder a report by waiting until it is old. */
+START_TEST(what_was_changed_stays)
+{
+	const struct retain_config cfg = { .keep_days = { [LEVEL_CELL] = 30 } };
+	const struct verify_config chains = { .chains_only = true };
+	struct verify_totals totals;
+
+	write_blocks(DAYS);
+	forge(false);
+	log_set_level((enum log_level) - 1);
+	ck_assert_uint_eq(retain(cfg, BEGIN + DAYS * DAY).removed, (DAYS - 30) * 6);
+	ck_assert_uint_eq(count(LEVEL_CELL, NULL), 30 * 6);
+	ck_assert_int_eq(report_verify(store, &chains, &totals), 0);
+	ck_assert_uint_gt(totals.problems, 0);
+}
+END_TEST
+
+START_TEST(what_was_forged_shows_when_it_is_gone)
+{
+	const struct retain_config cfg = { .keep_days = { [LEVEL_CELL] = 30 } };
+	size_t forged = 0;
+	const struct verify_config look = { .on_finding = count_forged, .ctx = &forged };
+	struct verify_totals totals;
+
+	write_blocks(DAYS);
+	forge(true);
+	for (edr_s64 day = 0; day < 3; day++)
+		ck_assert_uint_gt(retain(cfg, BEGIN + (DAYS + day) * DAY).removed, 0);
+	ck_assert_int_eq(report_verify(store, &look, &totals), 0);
+	ck_assert_uint_eq(forged, 1);
+}
+END_TEST
+
+/* Of a clock that was ahead for a while: what lies in between was not removed. */
+START_TEST(what_was_removed_is_no_longer_than_it_was)
+{
+	const struct retain_config cfg = { .keep_days = { [LEVEL_CELL] = 30 } };
+	static const struct {
+		edr_s64 day;
+		bool removed;
+	} days[] = { { 10, true }, { 41, true }, { 42, false }, { 60, false }, { 100, true } };
+
+	put(LEVEL_CELL, BEGIN + 100 * DAY);
+	put(LEVEL_BLOCK, BEGIN + 100 * DAY);
+	for (edr_s64 h = 0; h < 12; h++)
+		put(LEVEL_CELL, BEGIN + DAYS * DAY + h * 4 * 3600 * S);
+	write_blocks(DAYS + 2);
+	retain(cfg, BEGIN + 140 * DAY);
+	ck_assert_uint_eq(count(LEVEL_CELL, NULL), 0);
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+		const struct report_window w =
+			report_level_window(LEVEL_BLOCK, BEGIN + days[i].day * DAY, 0);
+
+		ck_assert_msg(heads_children_removed(heads_now(heads), LEVEL_BLOCK, w) ==
+				      days[i].removed,
+			      "day %lld", (long long)days[i].day);
+	}
+	good();
+}
+END_TEST
+
 /* One that was removed is put back. */
 START_TEST(what_was_removed_does_not_come_back)
 {
@@ -321,6 +409,9 @@ int main(void)
 		too_much_room_takes_the_oldest_cells,
 		what_was_removed_by_others_still_shows,
 		what_was_removed_does_not_come_back,
+		what_was_changed_stays,
+		what_was_forged_shows_when_it_is_gone,
+		what_was_removed_is_no_longer_than_it_was,
 		old_cells_are_packed_and_read_as_before,
 		parts_go_as_cells_do,
 		too_much_room_takes_parts_first,
