@@ -79,10 +79,12 @@ static void sort_files(struct report_files *f)
 	if (f->n)
 		qsort(f->file, f->n, sizeof(f->file[0]), compare_files);
 	for (size_t i = 0; i < f->n; i++) {
-		if (kept && strcmp(f->file[kept - 1].id, f->file[i].id) == 0)
+		if (kept && strcmp(f->file[kept - 1].id, f->file[i].id) == 0) {
 			f->file[kept - 1].packed = false;
-		else
+			f->file[kept - 1].both = true;
+		} else {
 			f->file[kept++] = f->file[i];
+		}
 	}
 	f->n = kept;
 }
@@ -257,25 +259,32 @@ static int unpack(const struct buf *packed, size_t max, struct buf *out)
 	return err;
 }
 
-int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
-		      struct buf *out)
+int report_read_packed(struct report_store *s, const char *level, const char *id, size_t max,
+		       struct buf *out)
 {
 	char name[STORE_NAME_MAX + 16];
 	struct buf packed = { 0 };
 	int err;
 
-	if (!store_good_name(id, STORE_NAME_MAX))
-		return -EINVAL;
-	snprintf(name, sizeof(name), "%s.json", id);
-	err = read_some(s, level, name, max, max < REPORT_MAX_BYTES, out);
-	if (err != -ENOENT)
-		return err;
 	snprintf(name, sizeof(name), "%s.json.gz", id);
 	err = report_file_read(s, level, name, REPORT_MAX_BYTES, &packed);
 	if (!err)
 		err = unpack(&packed, max < REPORT_MAX_BYTES ? max : SIZE_MAX, out);
 	buf_free(&packed);
 	return err;
+}
+
+int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
+		      struct buf *out)
+{
+	char name[STORE_NAME_MAX + 16];
+	int err;
+
+	if (!store_good_name(id, STORE_NAME_MAX))
+		return -EINVAL;
+	snprintf(name, sizeof(name), "%s.json", id);
+	err = read_some(s, level, name, max, max < REPORT_MAX_BYTES, out);
+	return err == -ENOENT ? report_read_packed(s, level, id, max, out) : err;
 }
 
 int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)

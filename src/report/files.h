@@ -14,6 +14,7 @@
 struct report_file {
 	char id[CHAIN_ID_MAX];
 	bool packed;
+	bool both;     /* plain and packed: the plain one counts */
 	edr_u64 bytes; /* on disk; 0 where only names were asked for */
 };
 
@@ -51,6 +52,10 @@ int report_file_replace(struct report_store *s, const char *level, const char *n
 			struct wire_span data);
 /* 0 also when it is not there. */
 int report_file_remove(struct report_store *s, const char *level, const char *name);
+
+/* The packed form, whether or not there is a plain one. As report_read(). */
+int report_read_packed(struct report_store *s, const char *level, const char *id, size_t max,
+		       struct buf *out);
 
 /* Is that name taken, packed or not? */
 bool report_is_there(struct report_store *s, const char *level, const char *id);

@@ -96,8 +96,23 @@ static int check_digest(struct walk *w, const struct buf *text, struct entry *e)
 	return 0;
 }
 
-static int check_report(struct walk *w, const char *id)
+/* Packing that was cut short leaves both forms, with the same content. */
+static int check_packed(struct walk *w, const struct buf *text, const char *id)
 {
+	struct buf packed = { 0 };
+	int err = report_read_packed(w->v->store, report_levels[w->level].dir, id, REPORT_MAX_BYTES,
+				     &packed);
+
+	if (err != -ENOMEM && err != -ENOENT &&
+	    (err || packed.len != text->len || memcmp(packed.data, text->data, text->len) != 0))
+		verify_say(w->v, "forged", w->level, id, "its packed form has other content");
+	buf_free(&packed);
+	return err == -ENOMEM ? err : 0;
+}
+
+static int check_report(struct walk *w, const struct report_file *file)
+{
+	const char *id = file->id;
 	struct entry *e = &w->entry[w->n];
 	struct buf text = { 0 };
 	int err = report_read(w->v->store, report_levels[w->level].dir, id, &text);
@@ -120,6 +135,8 @@ static int check_report(struct walk *w, const char *id)
 		verify_say(w->v, "changed", w->level, id,
 			   "it has no place in the chain: it is damaged, or none of ours");
 	}
+	if (!err && file->both)
+		err = check_packed(w, &text, id);
 	buf_free(&text);
 	return err;
 }
@@ -352,7 +369,7 @@ static int check_level(struct verify *v, enum report_level level)
 	if (!w.entry)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < files->n; i++)
-		err = check_report(&w, files->file[i].id);
+		err = check_report(&w, &files->file[i]);
 	if (!err) {
 		qsort(w.entry, w.n, sizeof(*w.entry), compare_entries);
 		drop_doubles(&w);

@@ -14,7 +14,8 @@ R=$tmp/reports
 edr() { "$program" "$@" --reports-dir "$R"; }
 
 mkdir "$tmp/captures"
-"$generator" -q -d 2 "$tmp/captures" >/dev/null
+# From a Sunday on: two weeks end.
+"$generator" -q -r 1 -s 1792281600 -d 9 "$tmp/captures" >/dev/null
 for capture in "$tmp"/captures/*.cap; do
 	edr replay "$capture" >/dev/null 2>"$tmp/log" || { cat "$tmp/log"; exit 1; }
 done

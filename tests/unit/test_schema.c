@@ -74,13 +74,14 @@ static void feed_reports(void)
 /* Gives the exit status of validate.py for all reports. */
 static int validate(const char *dir, char *const env_python)
 {
-	char *argv[COLLECT_MAX + 5], names[COLLECT_MAX][128];
+	char *argv[COLLECT_MAX + 6], names[COLLECT_MAX][128];
 	int n = 0, status;
 	pid_t pid;
 
 	argv[n++] = env_python;
 	argv[n++] = "tests/unit/validate.py";
 	argv[n++] = "--strict";
+	argv[n++] = "--unstored";
 	for (size_t i = 0; i < n_reports; i++) {
 		snprintf(names[i], sizeof(names[i]), "%s/%zu-%s.json", dir, i, reports[i].id.data);
 		argv[n++] = names[i];

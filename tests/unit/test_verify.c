@@ -311,6 +311,30 @@ START_TEST(one_is_put_behind_the_end)
 }
 END_TEST
 
+/* Beside the good one: all but verify would read the good one only. */
+START_TEST(a_packed_one_is_put_beside)
+{
+	struct buf text = { 0 };
+	edr_s64 saved;
+
+	make_tree(NULL);
+	read_text("cells", ids[6], &text);
+	open_tree();
+	ck_assert_int_eq(report_pack(store, "cells", ids[6], &saved), 0);
+	write_text("cells", ids[6], &text);
+	good(); /* as a kill leaves it */
+	text.data[text.len / 2] ^= 1;
+	write_text("cells", ids[6], &text);
+	ck_assert_int_eq(report_pack(store, "cells", ids[6], &saved), 0);
+	text.data[text.len / 2] ^= 1;
+	write_text("cells", ids[6], &text);
+	says("forged", ids[6]);
+	ck_assert_uint_eq(n_found, 1);
+	close_tree();
+	buf_free(&text);
+}
+END_TEST
+
 /* Interim parts have a chain of their own, and no parent. */
 START_TEST(a_part_is_changed_or_removed)
 {
@@ -460,6 +484,7 @@ int main(void)
 		a_cell_is_forged,
 		the_last_cell_is_forged,
 		one_is_put_behind_the_end,
+		a_packed_one_is_put_beside,
 		a_part_is_changed_or_removed,
 		chain_json_is_gone_or_changed,
 		the_whole_chain_is_written_anew,
