@@ -74,6 +74,29 @@ expect 0 "" export --level block
 
 "$program" report export --reports-dir "$R" | jq -es 'length > 20' >"$tmp/out" || fail "export is not for jq"
 
+# What cannot be written is no success, however large it is.
+if [ -w /dev/full ]; then
+	for what in "show latest" "show latest --level daily" "show $id --text" list export; do
+		got=0
+		# shellcheck disable=SC2086
+		"$program" report $what --reports-dir "$R" >/dev/full 2>"$tmp/err" || got=$?
+		[ $got -eq 74 ] || fail "report $what to a full disk gives $got, not 74"
+	done
+fi
+
+# Wherever a wide character stands, a line is cut, and not lost. The host's name begins in column 46.
+mkdir -p "$tmp/wide/cells"
+for column in 70 71 72 73 74 75 76 77 78 79 80; do
+	name=$(printf '%*s' $((column - 46)) '' | tr ' ' a)中bbbbbbbbbbbbbb
+	sed "s/\"tree.example\"/\"$name\"/" "$R/cells/$id.json" >"$tmp/wide/cells/$id.json"
+	"$program" report show "$id" --text --reports-dir "$tmp/wide" >"$tmp/out" 2>&1 || fail "a wide character at $column"
+	line=$(sed -n 2p "$tmp/out")
+	case $line in
+	20*", aaaaaaaaaaaaaaaaaaaa"*...) ;;
+	*) fail "a wide character at $column: '$line'" ;;
+	esac
+done
+
 # Interim parts: not among the reports unless they are asked for.
 part=$("$program" report list --level interim --reports-dir "$R" | awk 'NR == 2 { print $1 }')
 case $part in *.part0*) ;; *) fail "no interim part is listed: '$part'" ;; esac
