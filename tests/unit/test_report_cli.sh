@@ -119,6 +119,64 @@ mv "$tmp/part" "$R/interim/$part.json"
 second=$("$program" report list --level block --reports-dir "$R" | awk 'NR == 3 { print $1 }')
 expect 0 "New since block-" show "$second" --text
 
+# What is no report is not printed: who may write there does not speak to the terminal of who looks.
+mkdir -p "$tmp/junk/cells"
+mine=$R R=$tmp/junk
+good=$R/cells/$id.json
+bad=cell-20990101-000000
+cp "$mine/cells/$id.json" "$R/cells"
+head='{"schema_version": 1, "level": "cell", "report_id": "x"'
+while IFS= read -r junk; do
+	# shellcheck disable=SC2059
+	printf "$junk" >"$R/cells/$bad.json"
+	for text in "" --text; do
+		# shellcheck disable=SC2086
+		expect 65 "holds no report" show $bad $text
+		[ ! -s "$tmp/out" ] || fail "show prints '$junk'"
+	done
+	expect 65 "$bad is left out" export
+	jq -ces length "$tmp/out" | grep -qx 1 || fail "export with '$junk' among them"
+done <<-END
+	\\033]0;pwned\\007
+	$head, "a": "\\033[2J"}
+	$head, "a": "\\302\\2332J"}
+	$head, "a": "\\377"}
+	$head, "a": [1, truth]}
+	$head, "a": 1.}
+	$head, "a": [}
+	$head}}
+	$head
+	[1]
+	{}
+END
+# Nor is it a report without events.
+unreadable()
+{
+	expect 65 "1 of these cannot be read" list
+	grep -q "^$bad  *? *? *? " "$tmp/out" || fail "list of $1: $(cat "$tmp/out")"
+	expect 65 "" list --json
+	jq -e 'length == 2 and ([.[] | select(.error)] | length == 1 and .[0].total == null)' "$tmp/out" >"$tmp/null" ||
+		fail "list --json of $1: $(cat "$tmp/out")"
+}
+unreadable "an empty object"
+head -c 3000000 /dev/zero >"$R/cells/$bad.json"
+unreadable zeros
+gzip -n "$R/cells/$bad.json"
+unreadable "packed zeros"
+rm "$R/cells/$bad.json.gz"
+ln -s "$id.json" "$R/cells/$bad.json"
+expect 0 "$id" list
+rm "$R/cells/$bad.json"
+if [ "$(id -u)" -ne 0 ]; then
+	echo '{}' >"$R/cells/$bad.json"
+	chmod 0 "$R/cells/$bad.json"
+	unreadable "a forbidden file"
+	grep -q "Permission denied" "$tmp/out" || fail "list does not say why"
+	rm -f "$R/cells/$bad.json"
+fi
+cmp -s "$good" "$mine/cells/$id.json" || fail "looking changed a report"
+R=$mine
+
 # Packed, it is the same.
 expect 0 "all is well" verify
 gzip -n "$R/cells/$id.json"
