@@ -199,15 +199,35 @@ static void read_previous(const struct report_cmd *c, const struct report_choice
 		buf_clear(previous);
 }
 
+/* One of another version can be whole and still not be understood. */
+static int check_version(const struct buf *json)
+{
+	const struct wire_span doc = { json->data, json->len };
+	char text[CLI_ERR_MAX];
+	struct wire_span v;
+	edr_u64 version;
+
+	if (!jr_member(doc, "schema_version", &v) || !jr_u64(v, &version) ||
+	    version == REPORT_SCHEMA_VERSION)
+		return 0;
+	snprintf(text, sizeof(text),
+		 "this report has schema_version %llu, and this program reads %d: show it without "
+		 "--text, or with the program that wrote it",
+		 version, REPORT_SCHEMA_VERSION);
+	return cli_fail(EX_DATAERR, text);
+}
+
 static int print_report(const struct report_cmd *c, const struct report_choice *one)
 {
 	struct buf text = { 0 }, previous = { 0 };
-	int err = read_sound(c, one, &text);
+	int err = read_sound(c, one, &text), status = 0;
 
-	if (!err && c->o->text) {
+	if (!err && c->o->text)
+		status = check_version(&text);
+	if (!err && status == 0 && c->o->text) {
 		read_previous(c, one, &text, &previous);
 		err = report_text(&text, &previous, stdout);
-	} else if (!err) {
+	} else if (!err && status == 0) {
 		fwrite(text.data, 1, text.len, stdout);
 	}
 	buf_free(&text);
@@ -215,7 +235,7 @@ static int print_report(const struct report_cmd *c, const struct report_choice *
 	if (err == -EBADMSG)
 		return cli_fail(EX_DATAERR, "this file holds no report that could be shown: "
 					    "`report verify` says more");
-	return err ? fail(err) : 0;
+	return err ? fail(err) : status;
 }
 
 int report_cmd_show(const struct report_cmd *c)

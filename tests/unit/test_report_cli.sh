@@ -177,6 +177,16 @@ fi
 cmp -s "$good" "$mine/cells/$id.json" || fail "looking changed a report"
 R=$mine
 
+# One of a newer program is whole: as JSON it is shown, as text it is said why it is not.
+mkdir -p "$tmp/newer/cells"
+sed 's/"schema_version": 1,/"schema_version": 2,/' "$R/cells/$id.json" >"$tmp/newer/cells/$id.json"
+R=$tmp/newer
+expect 65 "this report has schema_version 2, and this program reads 1" show "$id" --text
+[ ! -s "$tmp/out" ] || fail "a newer report is shown in part"
+expect 0 '"schema_version": 2' show "$id"
+expect 0 "$id" list
+R=$mine
+
 # Packed, it is the same.
 expect 0 "all is well" verify
 gzip -n "$R/cells/$id.json"
