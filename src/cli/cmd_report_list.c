@@ -22,16 +22,25 @@ static int read_choice(const struct report_cmd *c, const struct report_choice *o
 	return report_read(c->store, report_levels[one->level].dir, one->file.id, text);
 }
 
+/* One that can be printed as it is. */
+static int read_sound(const struct report_cmd *c, const struct report_choice *one, struct buf *text)
+{
+	int err = read_choice(c, one, text);
+
+	return err || report_sound(text) ? err : -EBADMSG;
+}
+
 /* ---- list ---- */
 
 struct facts {
+	int err; /* it cannot be read: nothing of it is known */
 	char window_start[40];
 	edr_u64 events, lost;
 	edr_u64 severity; /* 0: not known */
 };
 
 /* text may end anywhere. False when not all that is wanted was in it. */
-static bool take_facts(const struct buf *text, struct facts *f)
+static bool take_facts(const struct buf *text, enum report_level level, struct facts *f)
 {
 	const struct wire_span doc = { text->data, text->len };
 	struct wire_span v, loss;
@@ -44,6 +53,8 @@ static bool take_facts(const struct buf *text, struct facts *f)
 	if (!(jr_member(doc, "total", &v) || jr_member(doc, "total_events", &v)) ||
 	    !jr_u64(v, &f->events))
 		return false;
+	if (level == LEVEL_INTERIM)
+		return true; /* what was lost is in its cell */
 	return jr_member(doc, "loss", &loss) && jr_member(loss, "total", &v) && jr_u64(v, &f->lost);
 }
 
@@ -52,15 +63,27 @@ static void read_facts(const struct report_cmd *c, const struct report_choice *o
 {
 	const char *dir = report_levels[one->level].dir;
 	struct buf text = { 0 };
+	struct wire_span v;
 	bool found;
+	int err;
 
-	memset(f, 0, sizeof(*f));
-	found = !report_read_begin(c->store, dir, one->file.id, FACTS_BYTES, &text) &&
-		take_facts(&text, f);
-	buf_clear(&text);
-	if (!found && one->level != LEVEL_INTERIM && !read_choice(c, one, &text))
-		take_facts(&text, f);
+	err = report_read_begin(c->store, dir, one->file.id, FACTS_BYTES, &text);
+	found = !err && take_facts(&text, one->level, f);
+	/* What does not begin as a report does is not worth 512 MB of memory. */
+	if (!err && !found &&
+	    jr_member((struct wire_span){ text.data, text.len }, "schema_version", &v)) {
+		buf_clear(&text);
+		err = read_choice(c, one, &text);
+		found = !err && take_facts(&text, one->level, f);
+	}
+	if (!found)
+		*f = (struct facts){ .err = err ? err : -EBADMSG };
 	buf_free(&text);
+}
+
+static const char *error_text(int err)
+{
+	return err == -EBADMSG ? "it holds no report" : strerror(-err);
 }
 
 static void list_json(const struct report_choice *one, const struct facts *f, bool first)
@@ -70,10 +93,17 @@ static void list_json(const struct report_choice *one, const struct facts *f, bo
 	buf_addf(&line, "%s  { \"level\": \"%s\", \"report_id\": ", first ? "" : ",\n",
 		 report_levels[one->level].name);
 	text_json(&line, one->file.id, strlen(one->file.id));
-	buf_adds(&line, ", \"window_start\": ");
-	text_json(&line, f->window_start, strlen(f->window_start));
-	buf_addf(&line, ", \"total\": %llu, \"lost\": %llu, \"severity\": ", f->events, f->lost);
-	buf_addf(&line, f->severity ? "%llu" : "null", f->severity);
+	if (f->err) {
+		buf_adds(&line, ", \"window_start\": null, \"total\": null, \"lost\": null, "
+				"\"severity\": null, \"error\": ");
+		text_json(&line, error_text(f->err), strlen(error_text(f->err)));
+	} else {
+		buf_adds(&line, ", \"window_start\": ");
+		text_json(&line, f->window_start, strlen(f->window_start));
+		buf_addf(&line, ", \"total\": %llu, \"lost\": %llu, \"severity\": ", f->events,
+			 f->lost);
+		buf_addf(&line, f->severity ? "%llu" : "null", f->severity);
+	}
 	buf_addf(&line, ", \"bytes\": %llu, \"packed\": %s }", one->file.bytes,
 		 one->file.packed ? "true" : "false");
 	fputs(line.data ? line.data : "", stdout);
@@ -82,20 +112,41 @@ static void list_json(const struct report_choice *one, const struct facts *f, bo
 
 static void list_text(const struct report_choice *one, const struct facts *f)
 {
-	char severity[24] = "-";
+	char events[24] = "?", lost[24] = "?", severity[24] = "-";
 
-	if (f->severity)
-		snprintf(severity, sizeof(severity), "%llu", f->severity);
-	printf("%-36.60s %12llu %9llu %3.3s %11llu%s\n", one->file.id, f->events, f->lost, severity,
+	if (!f->err) {
+		snprintf(events, sizeof(events), "%llu", f->events);
+		snprintf(lost, sizeof(lost), "%llu", f->lost);
+	}
+	if (f->severity || f->err)
+		snprintf(severity, sizeof(severity), f->err ? "?" : "%llu", f->severity);
+	printf("%-36.60s %12s %9s %3.3s %11llu%s\n", one->file.id, events, lost, severity,
 	       one->file.bytes, one->file.packed ? " z" : "");
+}
+
+/* How many could not be read. */
+static size_t list_all(const struct report_cmd *c, const struct report_choice *all, size_t n)
+{
+	struct facts facts;
+	size_t unreadable = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		read_facts(c, &all[i], &facts);
+		unreadable += facts.err != 0;
+		if (c->o->json)
+			list_json(&all[i], &facts, i == 0);
+		else
+			list_text(&all[i], &facts);
+	}
+	return unreadable;
 }
 
 int report_cmd_list(const struct report_cmd *c)
 {
 	const bool json = c->o->json;
 	struct report_choice *all;
-	struct facts facts;
-	size_t n;
+	char text[CLI_ERR_MAX];
+	size_t n, unreadable;
 	int err = report_cmd_choose(c, &all, &n);
 
 	if (err)
@@ -104,17 +155,15 @@ int report_cmd_list(const struct report_cmd *c)
 		puts("[");
 	else if (n)
 		printf("%-36s %12s %9s %3s %11s\n", "REPORT", "EVENTS", "LOST", "SEV", "BYTES");
-	for (size_t i = 0; i < n; i++) {
-		read_facts(c, &all[i], &facts);
-		if (json)
-			list_json(&all[i], &facts, i == 0);
-		else
-			list_text(&all[i], &facts);
-	}
+	unreadable = list_all(c, all, n);
 	if (json)
 		puts(n ? "\n]" : "]");
 	free(all);
-	return 0;
+	if (!unreadable)
+		return 0;
+	snprintf(text, sizeof(text), "%zu of these cannot be read (?): `report verify` says more",
+		 unreadable);
+	return cli_fail(EX_DATAERR, text);
 }
 
 /* ---- show ---- */
@@ -150,15 +199,35 @@ static void read_previous(const struct report_cmd *c, const struct report_choice
 		buf_clear(previous);
 }
 
+/* One of another version can be whole and still not be understood. */
+static int check_version(const struct buf *json)
+{
+	const struct wire_span doc = { json->data, json->len };
+	char text[CLI_ERR_MAX];
+	struct wire_span v;
+	edr_u64 version;
+
+	if (!jr_member(doc, "schema_version", &v) || !jr_u64(v, &version) ||
+	    version == REPORT_SCHEMA_VERSION)
+		return 0;
+	snprintf(text, sizeof(text),
+		 "this report has schema_version %llu, and this program reads %d: show it without "
+		 "--text, or with the program that wrote it",
+		 version, REPORT_SCHEMA_VERSION);
+	return cli_fail(EX_DATAERR, text);
+}
+
 static int print_report(const struct report_cmd *c, const struct report_choice *one)
 {
 	struct buf text = { 0 }, previous = { 0 };
-	int err = read_choice(c, one, &text);
+	int err = read_sound(c, one, &text), status = 0;
 
-	if (!err && c->o->text) {
+	if (!err && c->o->text)
+		status = check_version(&text);
+	if (!err && status == 0 && c->o->text) {
 		read_previous(c, one, &text, &previous);
 		err = report_text(&text, &previous, stdout);
-	} else if (!err) {
+	} else if (!err && status == 0) {
 		fwrite(text.data, 1, text.len, stdout);
 	}
 	buf_free(&text);
@@ -166,7 +235,7 @@ static int print_report(const struct report_cmd *c, const struct report_choice *
 	if (err == -EBADMSG)
 		return cli_fail(EX_DATAERR, "this file holds no report that could be shown: "
 					    "`report verify` says more");
-	return err ? fail(err) : 0;
+	return err ? fail(err) : status;
 }
 
 int report_cmd_show(const struct report_cmd *c)
@@ -217,6 +286,14 @@ static void print_line(const struct buf *text)
 	putchar('\n');
 }
 
+static int leave_out(const struct report_choice *one, int err)
+{
+	char text[CLI_ERR_MAX];
+
+	snprintf(text, sizeof(text), "%s is left out: %s", one->file.id, error_text(err));
+	return cli_fail(EX_DATAERR, text);
+}
+
 int report_cmd_export(const struct report_cmd *c)
 {
 	struct report_choice *all;
@@ -229,12 +306,11 @@ int report_cmd_export(const struct report_cmd *c)
 	for (size_t i = 0; i < n && !ferror(stdout); i++) {
 		struct buf text = { 0 };
 
-		err = read_choice(c, &all[i], &text);
+		err = read_sound(c, &all[i], &text);
 		if (!err)
 			print_line(&text);
 		else
-			status = cli_fail(EX_DATAERR, "a report cannot be read and is left out: "
-						      "`report verify` names it");
+			status = leave_out(&all[i], err);
 		buf_free(&text);
 	}
 	free(all);

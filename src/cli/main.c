@@ -45,7 +45,7 @@ static int run_command(const struct command *cmd, int argc, char **argv)
 	}
 	options_free(&o);
 	/* A full disk or a closed pipe behind `show-config >FILE` must not look like success. */
-	if (fflush(stdout) != 0 && status == 0)
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0)
 		status = cli_fail(EX_IOERR, "standard output cannot be written");
 	return status;
 }

@@ -38,6 +38,9 @@ int report_cmd_export(const struct report_cmd *c);
 int report_cmd_verify(const struct report_cmd *c);
 int report_cmd_rebuild(const struct report_cmd *c);
 
+/* Is it JSON of ours, all of it, without bytes that a terminal obeys? Not: is it what was written. */
+bool report_sound(const struct buf *json);
+
 /*
  * A report for people, at most 80 columns wide. previous: the one before it on its level, to say
  * what is new; empty when there is none. 0 or -errno.

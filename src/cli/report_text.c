@@ -25,10 +25,10 @@ static void print_cut(FILE *out, const char *s, size_t width)
 	for (; s[at]; at++) {
 		if (((unsigned char)s[at] & 0xc0) == 0x80)
 			continue;
-		if (columns++ == width - 3)
+		if (columns <= width - 3)
 			keep = at;
 		/* A wide character takes two columns; none of ASCII does. */
-		columns += (unsigned char)s[at] >= 0xe1;
+		columns += (unsigned char)s[at] >= 0xe1 ? 2 : 1;
 	}
 	if (columns <= width)
 		fputs(s, out);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEMA_VERSION 1
 #define NS_PER_S 1000000000LL
 
 /* ---- ids ---- */
@@ -59,7 +58,7 @@ static void put_window_time(struct rj *j, json_object *report, const char *key, 
 
 static void put_head(struct rj *j, json_object *report, const char *level, const char *id)
 {
-	rj_put_u64(j, report, "schema_version", SCHEMA_VERSION);
+	rj_put_u64(j, report, "schema_version", REPORT_SCHEMA_VERSION);
 	rj_put_text(j, report, "level", level);
 	rj_put_text(j, report, "report_id", id);
 }

@@ -11,6 +11,7 @@
 
 #include "cell/merge.h"
 #include "report/parent.h"
+#include "report/report.h"
 
 /* ---- members ---- */
 
@@ -162,7 +163,7 @@ static int load_head(struct load *l, struct report_info *info)
 		return -EBADMSG;
 	info->level = report_level_by_name(name.data);
 	if (info->level == N_LEVELS || !jr_u64(load_member(l, "schema_version"), &version) ||
-	    version != 1)
+	    version != REPORT_SCHEMA_VERSION)
 		return -EBADMSG;
 	id = load_string(l, load_member(l, "report_id"));
 	if (l->bad || id.len == 0 || id.len >= sizeof(info->id) || memchr(id.data, '\0', id.len))

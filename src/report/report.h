@@ -13,6 +13,9 @@
 #include "cell/cell.h"
 #include "util/buf.h"
 
+/* Of the reports that are written, and the only one that report_load() understands. */
+#define REPORT_SCHEMA_VERSION 1
+
 /* 0 or -ENOMEM; the report's id and its text, with a newline at the end. Same cell, same bytes. */
 int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json);
 int report_interim_json(struct cell_events *part, struct buf *id, struct buf *json);

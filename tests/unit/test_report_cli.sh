@@ -74,6 +74,29 @@ expect 0 "" export --level block
 
 "$program" report export --reports-dir "$R" | jq -es 'length > 20' >"$tmp/out" || fail "export is not for jq"
 
+# What cannot be written is no success, however large it is.
+if [ -w /dev/full ]; then
+	for what in "show latest" "show latest --level daily" "show $id --text" list export; do
+		got=0
+		# shellcheck disable=SC2086
+		"$program" report $what --reports-dir "$R" >/dev/full 2>"$tmp/err" || got=$?
+		[ $got -eq 74 ] || fail "report $what to a full disk gives $got, not 74"
+	done
+fi
+
+# Wherever a wide character stands, a line is cut, and not lost. The host's name begins in column 46.
+mkdir -p "$tmp/wide/cells"
+for column in 70 71 72 73 74 75 76 77 78 79 80; do
+	name=$(printf '%*s' $((column - 46)) '' | tr ' ' a)中bbbbbbbbbbbbbb
+	sed "s/\"tree.example\"/\"$name\"/" "$R/cells/$id.json" >"$tmp/wide/cells/$id.json"
+	"$program" report show "$id" --text --reports-dir "$tmp/wide" >"$tmp/out" 2>&1 || fail "a wide character at $column"
+	line=$(sed -n 2p "$tmp/out")
+	case $line in
+	20*", aaaaaaaaaaaaaaaaaaaa"*...) ;;
+	*) fail "a wide character at $column: '$line'" ;;
+	esac
+done
+
 # Interim parts: not among the reports unless they are asked for.
 part=$("$program" report list --level interim --reports-dir "$R" | awk 'NR == 2 { print $1 }')
 case $part in *.part0*) ;; *) fail "no interim part is listed: '$part'" ;; esac
@@ -95,6 +118,74 @@ mv "$tmp/part" "$R/interim/$part.json"
 # What is new is said against the report before.
 second=$("$program" report list --level block --reports-dir "$R" | awk 'NR == 3 { print $1 }')
 expect 0 "New since block-" show "$second" --text
+
+# What is no report is not printed: who may write there does not speak to the terminal of who looks.
+mkdir -p "$tmp/junk/cells"
+mine=$R R=$tmp/junk
+good=$R/cells/$id.json
+bad=cell-20990101-000000
+cp "$mine/cells/$id.json" "$R/cells"
+head='{"schema_version": 1, "level": "cell", "report_id": "x"'
+while IFS= read -r junk; do
+	# shellcheck disable=SC2059
+	printf "$junk" >"$R/cells/$bad.json"
+	for text in "" --text; do
+		# shellcheck disable=SC2086
+		expect 65 "holds no report" show $bad $text
+		[ ! -s "$tmp/out" ] || fail "show prints '$junk'"
+	done
+	expect 65 "$bad is left out" export
+	jq -ces length "$tmp/out" | grep -qx 1 || fail "export with '$junk' among them"
+done <<-END
+	\\033]0;pwned\\007
+	$head, "a": "\\033[2J"}
+	$head, "a": "\\302\\2332J"}
+	$head, "a": "\\377"}
+	$head, "a": [1, truth]}
+	$head, "a": 1.}
+	$head, "a": [}
+	$head}}
+	$head
+	[1]
+	{}
+END
+# Nor is it a report without events.
+unreadable()
+{
+	expect 65 "1 of these cannot be read" list
+	grep -q "^$bad  *? *? *? " "$tmp/out" || fail "list of $1: $(cat "$tmp/out")"
+	expect 65 "" list --json
+	jq -e 'length == 2 and ([.[] | select(.error)] | length == 1 and .[0].total == null)' "$tmp/out" >"$tmp/null" ||
+		fail "list --json of $1: $(cat "$tmp/out")"
+}
+unreadable "an empty object"
+head -c 3000000 /dev/zero >"$R/cells/$bad.json"
+unreadable zeros
+gzip -n "$R/cells/$bad.json"
+unreadable "packed zeros"
+rm "$R/cells/$bad.json.gz"
+ln -s "$id.json" "$R/cells/$bad.json"
+expect 0 "$id" list
+rm "$R/cells/$bad.json"
+if [ "$(id -u)" -ne 0 ]; then
+	echo '{}' >"$R/cells/$bad.json"
+	chmod 0 "$R/cells/$bad.json"
+	unreadable "a forbidden file"
+	grep -q "Permission denied" "$tmp/out" || fail "list does not say why"
+	rm -f "$R/cells/$bad.json"
+fi
+cmp -s "$good" "$mine/cells/$id.json" || fail "looking changed a report"
+R=$mine
+
+# One of a newer program is whole: as JSON it is shown, as text it is said why it is not.
+mkdir -p "$tmp/newer/cells"
+sed 's/"schema_version": 1,/"schema_version": 2,/' "$R/cells/$id.json" >"$tmp/newer/cells/$id.json"
+R=$tmp/newer
+expect 65 "this report has schema_version 2, and this program reads 1" show "$id" --text
+[ ! -s "$tmp/out" ] || fail "a newer report is shown in part"
+expect 0 '"schema_version": 2' show "$id"
+expect 0 "$id" list
+R=$mine
 
 # Packed, it is the same.
 expect 0 "all is well" verify
