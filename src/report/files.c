@@ -292,6 +292,16 @@ int report_read(struct report_store *s, const char *level, const char *id, struc
 	return report_read_begin(s, level, id, REPORT_MAX_BYTES, out);
 }
 
+int report_read_unsealed(struct report_store *s, enum report_level level, const char *id,
+			 struct buf *out)
+{
+	int err = report_read(s, report_levels[level].dir, id, out);
+
+	if (!err)
+		chain_unseal(out);
+	return err;
+}
+
 /* ---- writing ---- */
 
 int report_file_replace(struct report_store *s, const char *level, const char *name,

@@ -47,6 +47,9 @@ int report_read_begin(struct report_store *s, const char *level, const char *id,
  */
 int report_file_read(struct report_store *s, const char *level, const char *name, size_t max,
 		     struct buf *out);
+/* As report_read(), without its place in the chain. Whether it is as it was written, is not asked. */
+int report_read_unsealed(struct report_store *s, enum report_level level, const char *id,
+			 struct buf *out);
 /* Written whole or not at all, in place of what is there. */
 int report_file_replace(struct report_store *s, const char *level, const char *name,
 			struct wire_span data);

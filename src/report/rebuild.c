@@ -18,15 +18,6 @@ struct rebuild {
 	struct heads *heads;
 };
 
-static int read_own(void *ctx, enum report_level level, const char *id, struct buf *text)
-{
-	int err = report_read(ctx, report_levels[level].dir, id, text);
-
-	if (!err)
-		chain_unseal(text);
-	return err;
-}
-
 static bool has(const struct report_files *f, const char *id)
 {
 	for (size_t i = 0; i < f->n; i++)
@@ -41,7 +32,7 @@ static int write_parent(struct rebuild *r, enum report_level level, const char *
 {
 	const char *dir = report_levels[level].dir;
 	struct buf old = { 0 };
-	int err = there ? read_own(r->store, level, id, &old) : 0;
+	int err = there ? report_read_unsealed(r->store, level, id, &old) : 0;
 	bool same = there && !err && old.len == made->len &&
 		    memcmp(old.data, made->data, made->len) == 0;
 

@@ -7,15 +7,6 @@
 
 #include "report/parent.h"
 
-static int read_own(void *ctx, enum report_level level, const char *id, struct buf *text)
-{
-	int err = report_read(ctx, report_levels[level].dir, id, text);
-
-	if (!err)
-		chain_unseal(text);
-	return err;
-}
-
 /* The top-level member in which the two first differ. */
 static void where(const struct buf *a, const struct buf *b, char *out, size_t size)
 {
@@ -84,7 +75,7 @@ static int verify_parent(struct verify *v, enum report_level level, const char *
 		return -ENOMEM;
 	err = report_parent_make(heads_read_child, &reader, level, w, ids, n, &made_id, &made);
 	free(ids);
-	if (!err && !read_own(v->store, level, id, &text)) {
+	if (!err && !report_read_unsealed(v->store, level, id, &text)) {
 		compare(v, level, w, id, &made_id, &made, &text);
 		v->totals->recomputed++;
 	} else if (err && err != -ENOMEM) {

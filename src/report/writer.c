@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,19 +55,7 @@ struct report_writer {
  * With the lock held, and not while it is said: a log that nobody reads any more may block, and the
  * collector must not. Only this thread takes the first of the queue.
  */
-__attribute__((format(printf, 3, 4))) static void say(struct report_writer *w, enum log_level level,
-						      const char *fmt, ...)
-{
-	char text[1024];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	pthread_mutex_unlock(&w->lock);
-	log_line(level, "report", "%s", text);
-	pthread_mutex_lock(&w->lock);
-}
+#define say(w, level, ...) log_line_unlocked(&(w)->lock, level, "report", __VA_ARGS__)
 
 static void fail(struct report_writer *w, int err, const char *name)
 {

@@ -3,7 +3,6 @@
 #include "sink/internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,19 +51,7 @@ static void drop_queue(struct sink *s)
  * With the lock held, and not while it is said: a log that nobody reads any more may block, and the
  * caller must not. Only this thread takes out of the queue, so what it is about to do stays right.
  */
-__attribute__((format(printf, 3, 4))) static void say(struct sink *s, enum log_level level,
-						      const char *fmt, ...)
-{
-	char text[1024];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	pthread_mutex_unlock(&s->lock);
-	log_line(level, "sink", "%s", text);
-	pthread_mutex_lock(&s->lock);
-}
+#define say(s, level, ...) log_line_unlocked(&(s)->lock, level, "sink", __VA_ARGS__)
 
 /* Nobody will ever read standard output again. */
 static void end_for_good(struct sink *s)

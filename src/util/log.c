@@ -126,3 +126,17 @@ void log_line(enum log_level level, const char *subsystem, const char *fmt, ...)
 	}
 	errno = saved_errno;
 }
+
+void log_line_unlocked(pthread_mutex_t *lock, enum log_level level, const char *subsystem,
+		       const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	pthread_mutex_unlock(lock);
+	log_line(level, subsystem, "%s", text);
+	pthread_mutex_lock(lock);
+}

@@ -8,6 +8,7 @@
 #ifndef EDR_UTIL_LOG_H
 #define EDR_UTIL_LOG_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -16,6 +17,13 @@ void log_set_level(enum log_level max); /* LOG_LEVEL_INFO to begin with */
 bool log_enabled(enum log_level level);
 void log_line(enum log_level level, const char *subsystem, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * The lock is held before and after, and not while the line is written: a log that nobody reads any more
+ * may block, and who waits for the lock must not.
+ */
+void log_line_unlocked(pthread_mutex_t *lock, enum log_level level, const char *subsystem,
+		       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 #define log_error(subsystem, ...) log_line(LOG_LEVEL_ERROR, subsystem, __VA_ARGS__)
 #define log_warn(subsystem, ...) log_line(LOG_LEVEL_WARN, subsystem, __VA_ARGS__)
