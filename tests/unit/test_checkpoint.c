@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "report/checkpoint.h"
 #include "report/files.h"
+#include "suite.h"
 #include "util/log.h"
 
 static char base[32], dir[64], err[256];
@@ -298,20 +299,7 @@ int main(void)
 		the_parts_of_a_killed_run_are_named,
 		damaged_ones_are_passed_over,
 	};
-	Suite *suite = suite_create("checkpoint");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tc = tcase_create(tests[i]->name);
-
-		tcase_add_checked_fixture(tc, setup, teardown);
-		tcase_set_timeout(tc, 200);
-		tcase_add_test(tc, tests[i]);
-		suite_add_tcase(suite, tc);
-	}
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("checkpoint", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown,
+			 200);
 }

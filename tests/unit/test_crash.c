@@ -20,6 +20,7 @@
 #include "report/retain.h"
 #include "report/shelf.h"
 #include "report/verify.h"
+#include "suite.h"
 #include "util/log.h"
 
 #define S 1000000000ll
@@ -332,20 +333,6 @@ int main(void)
 		old_reports_go_and_are_packed,
 		parents_are_rebuilt,
 	};
-	Suite *suite = suite_create("crash");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tc = tcase_create(tests[i]->name);
-
-		tcase_add_checked_fixture(tc, setup, teardown);
-		tcase_set_timeout(tc, 200);
-		tcase_add_test(tc, tests[i]);
-		suite_add_tcase(suite, tc);
-	}
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("crash", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 200);
 }

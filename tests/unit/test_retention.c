@@ -9,6 +9,7 @@
 #include "report/files.h"
 #include "report/retain.h"
 #include "report/verify.h"
+#include "suite.h"
 #include "util/log.h"
 
 #define S 1000000000ll
@@ -417,20 +418,7 @@ int main(void)
 		too_much_room_takes_parts_first,
 		old_parts_are_packed,
 	};
-	Suite *suite = suite_create("retention");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tc = tcase_create(tests[i]->name);
-
-		tcase_add_checked_fixture(tc, setup, teardown);
-		tcase_set_timeout(tc, 200);
-		tcase_add_test(tc, tests[i]);
-		suite_add_tcase(suite, tc);
-	}
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("retention", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown,
+			 200);
 }

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "report/report.h"
+#include "suite.h"
 #include "util/log.h"
 
 static char base[32];
@@ -710,24 +710,7 @@ int main(void)
 		two_threads_without_renameat2,
 		killed_200_times,
 	};
-	Suite *suite = suite_create("store");
-	SRunner *runner;
-	int failed;
 
-	/* What a test that failed leaves mounted is gone with us. */
-	if (!unshare(CLONE_NEWNS))
-		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tc = tcase_create(tests[i]->name);
-
-		tcase_add_checked_fixture(tc, setup, teardown);
-		tcase_set_timeout(tc, 200);
-		tcase_add_test(tc, tests[i]);
-		suite_add_tcase(suite, tc);
-	}
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	suite_own_mounts();
+	return suite_run("store", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 200);
 }

@@ -15,6 +15,7 @@
 #include "report/heads.h"
 #include "report/parent.h"
 #include "report/verify.h"
+#include "suite.h"
 #include "util/log.h"
 
 #define N_CELLS 16
@@ -493,20 +494,6 @@ int main(void)
 		killed_between_report_and_confirmation,
 		a_link_is_not_followed,
 	};
-	Suite *suite = suite_create("verify");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tc = tcase_create(tests[i]->name);
-
-		tcase_add_checked_fixture(tc, setup, teardown);
-		tcase_set_timeout(tc, 200);
-		tcase_add_test(tc, tests[i]);
-		suite_add_tcase(suite, tc);
-	}
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("verify", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 200);
 }

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "collect.h"
 #include "feed.h"
 #include "report/queue.h"
+#include "suite.h"
 #include "util/log.h"
 #include "util/mono.h"
 
@@ -630,24 +630,7 @@ int main(void)
 		a_replay_does_not_wait_for_a_broken_disk,
 		killed_200_times,
 	};
-	Suite *suite = suite_create("writer");
-	SRunner *runner;
-	int failed;
 
-	/* What a test that failed leaves mounted is gone with us. */
-	if (!unshare(CLONE_NEWNS))
-		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		TCase *tc = tcase_create(tests[i]->name);
-
-		tcase_add_checked_fixture(tc, setup, teardown);
-		tcase_set_timeout(tc, 200);
-		tcase_add_test(tc, tests[i]);
-		suite_add_tcase(suite, tc);
-	}
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	suite_own_mounts();
+	return suite_run("writer", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 200);
 }
