@@ -46,6 +46,7 @@ struct table {
 	size_t kept, kept_bytes;   /* those who stay */
 	size_t fresh, fresh_bytes; /* newcomers */
 	struct cell_other other;
+	bool merges; /* what is added to it has been counted elsewhere */
 	void (*gone)(struct cell *cell, struct row *row);
 };
 
@@ -58,6 +59,8 @@ void table_init(struct table *t, size_t row_size, size_t max_rows, size_t max_by
 /* Counts n events in the row with that key, which is made if needed. NULL: they are in other. */
 struct row *table_count(struct table *t, struct cell *cell, const void *key, size_t len, edr_u64 n);
 struct row *table_find(const struct table *t, const void *key, size_t len);
+/* Events of a row that is not listed; most: what it can have had in all. */
+void table_to_other(struct table *t, edr_u64 events, edr_u64 most);
 /* Moves a row's events to other and frees it. */
 void table_drop(struct table *t, struct cell *cell, struct row *row);
 void table_free(struct table *t);

@@ -89,8 +89,7 @@ void lines_count(struct cells *c, struct exe_row *exe, const struct edr_exec *r,
 
 	table_count(&cell->commands, cell, l.command.data, l.command.len, 1);
 	if (!exe) {
-		cell->lines.other.rows++;
-		cell->lines.other.events++;
+		table_to_other(&cell->lines, 1, 1);
 		return;
 	}
 	line_of(&l, r);

@@ -17,6 +17,7 @@
 static void lift(struct table *t)
 {
 	t->max_rows = t->max_bytes = SIZE_MAX / 2;
+	t->merges = true;
 }
 
 struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval_min,
@@ -105,14 +106,25 @@ static int trim(struct cell *cell, struct table *t, size_t max)
 	return 0;
 }
 
-static int trim_all(struct cell *c)
+/* Larger than all that is not listed it cannot be. */
+static void cap(struct table *t)
 {
-	const struct cell_limits *max = &c->trim;
+	if (t->other.at_most > t->other.events)
+		t->other.at_most = t->other.events;
+}
 
+int cell_trim(struct cell *c, const struct cell_limits *max)
+{
 	if (trim(c, &c->exes, max->executables) || trim(c, &c->failed, max->failed) ||
 	    trim(c, &c->lines, max->command_lines) || trim(c, &c->commands, max->commands) ||
 	    trim(c, &c->connections, max->connections) || trim(c, &c->syscalls, max->syscalls))
 		return -ENOMEM;
+	cap(&c->exes);
+	cap(&c->failed);
+	cap(&c->lines);
+	cap(&c->commands);
+	cap(&c->connections);
+	cap(&c->syscalls);
 	return 0;
 }
 
@@ -123,11 +135,12 @@ static void settle_table(struct table *t, const struct cell_other *other)
 
 	for (r = t->index; r; r = r->hh.next) {
 		if (!r->merged)
-			r->short_by += other->events;
+			r->short_by += other->at_most;
 		r->merged = false;
 	}
 	t->other.rows += other->rows;
 	t->other.events += other->events;
+	t->other.at_most += other->at_most;
 }
 
 static void settle_tables(struct cell *c, const struct cell_view *v)
@@ -355,7 +368,7 @@ int cell_settle(struct cell *cell, const struct cell_view *v)
 	int err;
 
 	settle_tables(cell, v);
-	err = trim_all(cell);
+	err = cell_trim(cell, &cell->trim);
 	if (err)
 		return err;
 	err = take_latest(cell, v);

@@ -4,9 +4,13 @@
  * (block, day, week, month) is a cell whose window holds those of its children.
  *
  * All of a merge is sums, minima, maxima and the largest of a list, so that the order and the
- * grouping of the merges do not matter. What does depend on them is which rows a full table keeps:
- * those with the largest counts at the end of each merge. Totals are the same all the same, and each
- * row's true count lies within [count, count + short_by].
+ * grouping of the merges do not matter, and the children's numbers are those of all their cells. What
+ * does depend on them is which rows a full table keeps: those with the largest counts when it is cut.
+ * Totals are the same all the same, each row's true count lies within [count, count + short_by], and
+ * no name that is not listed has more than other.at_most. A cut that takes out a row of n events
+ * raises other.at_most by n at most, and n is no more than the table's events / (rows kept + 1); for
+ * command lines, or that of executables, for with an executable go its lines. Only
+ * of those lines one can have been larger than one that stayed.
  *
  *	counts, loss, watched and blind time    added
  *	first and last event, covered_from/to   the least and the greatest
@@ -23,12 +27,15 @@
 
 #include "cell/view.h"
 
-/* Rows that a cell keeps after each merge into it; failed: names that an exec failed with. */
+/* Rows that a cell keeps when it is cut; failed: names that an exec failed with. */
 struct cell_limits {
 	size_t executables, failed, command_lines, commands, connections, syscalls;
 };
 
-/* An empty cell; NULL without memory. The caller frees it with cell_free(). limits NULL: none. */
+/*
+ * An empty cell, cut to limits after each merge into it; NULL: never. NULL without memory. The caller
+ * frees it with cell_free().
+ */
 struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval_min,
 			     const struct cell_limits *limits);
 
@@ -37,5 +44,8 @@ struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval
  * dst's (nothing was added); -ENOMEM (dst is then good for cell_free() only).
  */
 int cell_merge(struct cell *dst, const struct cell *src);
+
+/* Cuts such a cell. 0 or -ENOMEM (as above). */
+int cell_trim(struct cell *cell, const struct cell_limits *limits);
 
 #endif

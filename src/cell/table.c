@@ -40,10 +40,20 @@ static void unlink_row(struct table *t, struct row *r)
 	}
 }
 
-void table_drop(struct table *t, struct cell *cell, struct row *row)
+/* What gives way in an open cell may come back and do so again, each time with another count. */
+void table_to_other(struct table *t, edr_u64 events, edr_u64 most)
 {
 	t->other.rows++;
-	t->other.events += row->events;
+	t->other.events += events;
+	if (!t->merges)
+		t->other.at_most = t->other.events;
+	else if (most > t->other.at_most)
+		t->other.at_most = most;
+}
+
+void table_drop(struct table *t, struct cell *cell, struct row *row)
+{
+	table_to_other(t, row->events, row->events + row->short_by);
 	if (t->gone)
 		t->gone(cell, row);
 	unlink_row(t, row);
@@ -95,7 +105,7 @@ static struct row *insert(struct table *t, struct cell *cell, const void *key, s
 		return NULL;
 	r->key_len = (edr_u32)len;
 	r->newcomer = newcomer;
-	r->short_by = t->other.events;
+	r->short_by = t->other.at_most;
 	memcpy((char *)r + t->row_size, key, len);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, t->index, (char *)r + t->row_size, len, hash, r);
 	if (!r->hh.tbl) {
@@ -129,8 +139,7 @@ struct row *table_count(struct table *t, struct cell *cell, const void *key, siz
 		r->events = n;
 		return r;
 	}
-	t->other.rows++;
-	t->other.events += n;
+	table_to_other(t, n, n);
 	return NULL;
 }
 

@@ -273,7 +273,7 @@ static int view_exes(struct cell_view *v, const struct cell *cell)
 	v->exes = e;
 	for (r = cell->exes.index; r && !err; r = r->hh.next) {
 		same = table_find(&cell->failed, row_key(&cell->exes, r), r->key_len);
-		e[v->n_exes].failed_short_by = cell->failed.other.events;
+		e[v->n_exes].failed_short_by = cell->failed.other.at_most;
 		err = view_exe(v, &e[v->n_exes], cell, (const struct exe_row *)r);
 		if (!err && same)
 			err = view_failed(v, &e[v->n_exes], cell, (const struct exe_row *)same);
@@ -282,7 +282,7 @@ static int view_exes(struct cell_view *v, const struct cell *cell)
 	for (r = cell->failed.index; r && !err; r = r->hh.next) {
 		if (table_find(&cell->exes, row_key(&cell->failed, r), r->key_len))
 			continue;
-		e[v->n_exes].short_by = cell->exes.other.events;
+		e[v->n_exes].short_by = cell->exes.other.at_most;
 		err = view_failed(v, &e[v->n_exes++], cell, (const struct exe_row *)r);
 	}
 	if (err)

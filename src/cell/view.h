@@ -12,11 +12,12 @@
  * therefore neither hides a later busy program nor the last newcomers, and shows in other.rows. A
  * row that came when something had given way before may be one that returns: its count is exact
  * from then on, and its `short_by` says how many events at most it lacks; 0 means exact. Any key
- * that is not listed has at most other.events events. The small lists within a row (users, parents,
+ * that is not listed has at most other.at_most events: here all of other.events, for it may have come
+ * and gone often; in a parent that cut its tables less (cell/merge.h). No short_by is larger. The small lists within a row (users, parents,
  * ...) hold the first 256 keys of that row, and `other` the rest.
  *
  * All of it is sums, so that the merge of two cells is the sum of their rows by key, of their
- * others, and of the short_by of one and the other.events of the other where a row is in one only.
+ * others, and of the short_by of one and the other.at_most of the other where a row is in one only.
  *
  * Times are Unix nanoseconds. Spans are not NUL-terminated, may hold any byte, and live as long as
  * the cell.
@@ -113,7 +114,8 @@ struct cell_other {
 	 * Times that a row gave way or found no room: at least as many as there are distinct keys.
 	 */
 	edr_u64 rows;
-	edr_u64 events; /* sum of what was counted in them */
+	edr_u64 events;	 /* sum of what was counted in them */
+	edr_u64 at_most; /* no key that is not listed has more events */
 };
 
 struct cell_command_line {

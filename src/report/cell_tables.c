@@ -384,6 +384,7 @@ static json_object *put_table_other(struct rj *j, json_object *to, const char *k
 
 	rj_put_u64(j, table, "rows", o->rows);
 	rj_put_u64(j, table, unit, o->events);
+	rj_put_u64(j, table, "at_most", o->at_most);
 	return table;
 }
 
@@ -393,6 +394,7 @@ void cell_json_other(struct rj *j, json_object *report, const struct cell_view *
 	json_object *exes = put_table_other(j, other, "executables", &v->exes_other, "events");
 
 	rj_put_u64(j, exes, "failed_rows", v->failed_other.rows);
+	rj_put_u64(j, exes, "failed_at_most", v->failed_other.at_most);
 	put_exe_counts(j, exes, &v->exes_other_counts);
 	put_exits(j, exes, &v->exes_other_counts);
 	put_table_other(j, other, "command_lines", &v->command_lines_other, "runs");

@@ -127,10 +127,9 @@ static void load_counts(struct load *l, struct wire_span row, const char *name, 
 	*to = (struct cell_counts){ .row = list->row, .n = list->n };
 }
 
-static edr_u64 load_optional(struct load *l, struct wire_span row, const char *name)
+static edr_u64 load_or(struct load *l, struct wire_span row, const char *name, edr_u64 n)
 {
 	struct wire_span value;
-	edr_u64 n = 0;
 
 	if (jr_member(row, name, &value) && !jr_u64(value, &n))
 		l->bad = true;
@@ -191,7 +190,7 @@ static void load_line(struct load *l, struct wire_span row, struct cell_command_
 	to->count = load_u64(l, row, "count");
 	to->first_ns = load_time(l, row, "first_seen");
 	to->last_ns = load_time(l, row, "last_seen");
-	to->short_by = load_optional(l, row, "short_by");
+	to->short_by = load_or(l, row, "short_by", 0);
 	if (!jr_member(row, "cut_from_bytes", &value))
 		return;
 	to->cut = true;
@@ -251,8 +250,8 @@ static int load_exe(struct load *l, struct wire_span row)
 	load_exe_counts(l, row, &e.counts);
 	e.first_ns = load_time(l, row, "first_seen");
 	e.last_ns = load_time(l, row, "last_seen");
-	e.short_by = load_optional(l, row, "short_by");
-	e.failed_short_by = load_optional(l, row, "failed_short_by");
+	e.short_by = load_or(l, row, "short_by", 0);
+	e.failed_short_by = load_or(l, row, "failed_short_by", 0);
 	load_counts(l, exits, "by_status", KEY_NUMBER, 0, &e.exit_status);
 	load_counts(l, exits, "by_signal", KEY_SIGNAL, 1, &e.exit_signals);
 	load_counts(l, row, "users", KEY_NUMBER, 2, &e.users);
@@ -283,7 +282,7 @@ static int load_connection(struct load *l, struct wire_span row)
 	load_counts(l, row, "end_results", KEY_RESULT, 1, &c.end_results);
 	c.first_ns = load_time(l, row, "first_seen");
 	c.last_ns = load_time(l, row, "last_seen");
-	c.short_by = load_optional(l, row, "short_by");
+	c.short_by = load_or(l, row, "short_by", 0);
 	return l->bad ? -EBADMSG : cell_put_connection(l->cell, &c);
 }
 
@@ -297,7 +296,7 @@ static int load_syscall(struct load *l, struct wire_span row)
 	load_counts(l, row, "errors", KEY_RESULT, 0, &s.errors);
 	s.first_ns = load_time(l, row, "first_seen");
 	s.last_ns = load_time(l, row, "last_seen");
-	s.short_by = load_optional(l, row, "short_by");
+	s.short_by = load_or(l, row, "short_by", 0);
 	return l->bad ? -EBADMSG : cell_put_syscall(l->cell, &s);
 }
 
@@ -370,11 +369,13 @@ static int load_commands(struct load *l, struct wire_span other)
 	return !err && more ? -EBADMSG : err;
 }
 
+/* at_most: a report of an older program has none. */
 static void load_other(struct load *l, struct wire_span table, const char *unit,
 		       struct cell_other *to)
 {
 	to->rows = load_u64(l, table, "rows");
 	to->events = load_u64(l, table, unit);
+	to->at_most = load_or(l, table, "at_most", to->events);
 }
 
 int load_tables(struct load *l)
@@ -389,6 +390,7 @@ int load_tables(struct load *l)
 	load_exe_counts(l, exes, &v->exes_other_counts);
 	v->failed_other.rows = load_u64(l, exes, "failed_rows");
 	v->failed_other.events = v->exes_other_counts.failed_runs;
+	v->failed_other.at_most = load_or(l, exes, "failed_at_most", v->failed_other.events);
 	load_other(l, load_in(l, other, "command_lines"), "runs", &v->command_lines_other);
 	load_other(l, commands, "runs", &v->commands_other);
 	load_other(l, load_in(l, other, "connections"), "events", &v->connections_other);

@@ -13,19 +13,34 @@
 #include "report/cell_json.h"
 #include "report/parent_private.h"
 
-/* Of rows of some 500 bytes (executables), 250 and, of commands, 20: full tables make so many MB. */
+/*
+ * Of rows of some 500 bytes (executables), 250 and, of commands, 20: full tables make 3.5 MB. One for all
+ * levels: a child's rows are cut no further while its parent has the same.
+ */
+#define PARENT_LIMITS                              \
+	{                                          \
+		2000, 1000, 4000, 2000, 2000, 2000 \
+	}
+
 static const struct cell_limits limits[N_LEVELS] = {
 	[LEVEL_CELL] = { 2000, 1000, 8000, 2000, 4000,
 			 4000 }, /* of checkpoints, while they are added up */
-	[LEVEL_BLOCK] = { 1000, 500, 2000, 1000, 1000, 1000 }, /* 1.8 */
-	[LEVEL_DAILY] = { 1000, 500, 2000, 1000, 1000, 1000 },
-	[LEVEL_WEEKLY] = { 500, 250, 1000, 1000, 500, 500 }, /* 0.9 */
-	[LEVEL_MONTHLY] = { 500, 250, 1000, 1000, 500, 500 },
+	[LEVEL_BLOCK] = PARENT_LIMITS,
+	[LEVEL_DAILY] = PARENT_LIMITS,
+	[LEVEL_WEEKLY] = PARENT_LIMITS,
+	[LEVEL_MONTHLY] = PARENT_LIMITS,
 };
 
 const struct cell_limits *report_limits(enum report_level level)
 {
 	return &limits[level];
+}
+
+/* While children are still to come: the fewer cuts, the smaller the bounds. */
+static struct cell_limits twice(const struct cell_limits *l)
+{
+	return (struct cell_limits){ 2 * l->executables, 2 * l->failed,	     2 * l->command_lines,
+				     2 * l->commands,	 2 * l->connections, 2 * l->syscalls };
 }
 
 /* ---- order ---- */
@@ -253,13 +268,17 @@ static int collect(struct parent *p, const char **ids, size_t n)
 {
 	int err = 0;
 
-	p->sum = cell_new_window(p->window.start_ns, p->window.end_ns, 0, &limits[p->level]);
+	const struct cell_limits most = twice(&limits[p->level]);
+
+	p->sum = cell_new_window(p->window.start_ns, p->window.end_ns, 0, &most);
 	p->child = calloc(n + 1, sizeof(*p->child));
 	p->unusable = calloc(n + 1, sizeof(*p->unusable));
 	if (!p->sum || !p->child || !p->unusable)
 		return -ENOMEM;
 	for (size_t i = 0; i < n && !err; i++)
 		err = add_child(p, ids[i]);
+	if (!err)
+		err = cell_trim(p->sum, &limits[p->level]);
 	if (err)
 		return err;
 	qsort(p->child, p->n_children, sizeof(*p->child), compare_children);

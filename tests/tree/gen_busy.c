@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A capture of busy cells: gen_busy EVENTS LINES CELLS FILE
+ * A capture of busy cells: gen_busy EVENTS LINES CELLS FILE [STRIDE]
  *
  * Each window of 15 minutes has EVENTS events, half of them execs of LINES distinct command lines, spread over 4000
  * executables; the other half is forks, threads, exits, failed execs, system calls and connects to 3000 addresses: each
  * table of a report is full. Of a realistic length: the
  * command lines have some 90 bytes. Behind the last window clock records close it, and then its block, day, week and month.
+ * With STRIDE only each STRIDE-th window has events, and of the command lines a few run often and most seldom.
  * The same arguments, the same bytes.
  */
 #include <stdlib.h>
@@ -21,13 +22,24 @@
 
 struct busy {
 	struct capture cap;
-	unsigned long lines, n;
+	unsigned long lines, stride, n;
 	struct who parent, ran;
 };
 
+/* Twice as seldom, twice as many; the n-th number of a fixed random row (splitmix64). */
+static unsigned long skewed(const struct busy *b)
+{
+	edr_u64 x = (b->n + 1) * 0x9e3779b97f4a7c15ULL;
+
+	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+	x ^= x >> 31;
+	return (unsigned long)((x >> 8) % b->lines) >> (x % 16);
+}
+
 static void run(struct busy *b, edr_u64 at)
 {
-	const unsigned long line = b->n % b->lines, exe = line % EXES;
+	const unsigned long line = b->stride ? skewed(b) : b->n % b->lines, exe = line % EXES;
 	char path[64], argv[160];
 	struct who w = { .tgid = 1000 + (edr_u32)(b->n % 4000000), .start_ns = at, .comm = "cc1" };
 	struct run r = { .exe = path, .argv = argv, .cgroup_id = 1, .parent = &b->parent };
@@ -77,12 +89,17 @@ int main(int argc, char **argv)
 		.parent = { .tgid = 10, .start_ns = 1000, .comm = "make" },
 		.ran = { .tgid = 10, .start_ns = 1000, .comm = "make" },
 	};
+	edr_s64 step_ns = WINDOW_NS;
 	unsigned long events, cells, i, c;
 
-	if (argc != 5 || !(events = strtoul(argv[1], NULL, 10)) ||
+	if (argc < 5 || argc > 6 || !(events = strtoul(argv[1], NULL, 10)) ||
 	    !(b.lines = strtoul(argv[2], NULL, 10)) || !(cells = strtoul(argv[3], NULL, 10))) {
-		fputs("usage: gen_busy EVENTS LINES CELLS FILE\n", stderr);
+		fputs("usage: gen_busy EVENTS LINES CELLS FILE [STRIDE]\n", stderr);
 		return 2;
+	}
+	if (argc == 6) {
+		b.stride = strtoul(argv[5], NULL, 10);
+		step_ns *= (edr_s64)b.stride;
 	}
 	capture_open(&b.cap, argv[4], true);
 	put_host(&b.cap, BOOT_NS, "6.1.0-1-amd64");
@@ -90,7 +107,7 @@ int main(int argc, char **argv)
 	put_process(&b.cap, BOOT_NS, &b.parent, "/usr/bin/make", 1, "/user.slice");
 	for (c = 0; c < cells; c++) {
 		for (i = 0; i < events; i++) {
-			const edr_u64 at = BOOT_NS + (edr_u64)(c * WINDOW_NS) +
+			const edr_u64 at = BOOT_NS + c * (edr_u64)step_ns +
 					   (edr_u64)(WINDOW_NS / (edr_s64)events) * i + 1;
 
 			if (i % (events / 60 + 1) == 0)
@@ -99,7 +116,7 @@ int main(int argc, char **argv)
 		}
 	}
 	for (i = 0; i < sizeof(later_s) / sizeof(later_s[0]); i++)
-		put_clock(&b.cap, BOOT_NS + (edr_u64)(cells * WINDOW_NS + later_s[i] * NS),
+		put_clock(&b.cap, BOOT_NS + cells * (edr_u64)step_ns + (edr_u64)(later_s[i] * NS),
 			  START_NS - BOOT_NS, EDR_CLOCK_TICK);
 	capture_mark(&b.cap);
 	capture_close(&b.cap);

@@ -72,7 +72,7 @@ class Busy(unittest.TestCase):
         sys.stdout.flush()
         if not LAX:
             self.assertLess(cell, 8e6)
-            for level, most in (("block", 2e6), ("daily", 2e6), ("weekly", 1e6), ("monthly", 1e6)):
+            for level, most in (("block", 4e6), ("daily", 4e6), ("weekly", 4e6), ("monthly", 4e6)):
                 self.assertLess(max(self.sizes[level]), most, level)
             self.assertLess(self.run_.peak_kb, 256 * 1024)
 

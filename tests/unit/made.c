@@ -146,17 +146,14 @@ static void odd_host(struct made *m)
 				      made_random(m->r, 3) ? "ftrace" : "", off, len));
 }
 
-struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_min, unsigned n,
-		       unsigned names, const struct cell_finding *finding)
+static struct cell *make(struct made_rng *r, edr_s64 start_ns, const struct cell_config *cfg,
+			 unsigned n, unsigned names, const struct cell_finding *finding)
 {
-	const edr_u64 length_ns = interval_min * 60ull * FEED_S;
+	const edr_u64 length_ns = cfg->interval_min * 60ull * FEED_S;
 	struct made m = { .r = r, .names = names, .finding = finding };
 	edr_u64 from_ns;
 
-	m.f.cfg = (struct cell_config){ .interval_min = interval_min,
-					.max_executables = 4096,
-					.max_command_lines = 16384,
-					.max_connections = 8192 };
+	m.f.cfg = *cfg;
 	m.f.sinks = (struct cell_sinks){ &m, on_closed, on_interim };
 	feed_open(&m.f, (edr_u64)start_ns / FEED_S);
 	odd_host(&m);
@@ -175,6 +172,28 @@ struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_m
 	feed_close(&m.f);
 	ck_assert_ptr_nonnull(m.closed);
 	return m.closed;
+}
+
+struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_min, unsigned n,
+		       unsigned names, const struct cell_finding *finding)
+{
+	const struct cell_config cfg = { .interval_min = interval_min,
+					 .max_executables = 4096,
+					 .max_command_lines = 16384,
+					 .max_connections = 8192 };
+
+	return make(r, start_ns, &cfg, n, names, finding);
+}
+
+struct cell *made_full_cell(struct made_rng *r, edr_s64 start_ns, unsigned n, unsigned names,
+			    unsigned rows)
+{
+	const struct cell_config cfg = { .interval_min = 15,
+					 .max_executables = rows,
+					 .max_command_lines = rows,
+					 .max_connections = rows };
+
+	return make(r, start_ns, &cfg, n, names, NULL);
 }
 
 void made_text(const struct cell *cell, struct buf *id, struct buf *text)

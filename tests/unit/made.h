@@ -16,6 +16,9 @@ unsigned made_random(struct made_rng *r, unsigned below);
 /* One closed cell of the window that begins then, with n random events over `names` names. */
 struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_min, unsigned n,
 		       unsigned names, const struct cell_finding *finding);
+/* The same events and room for so many rows of each table only. */
+struct cell *made_full_cell(struct made_rng *r, edr_s64 start_ns, unsigned n, unsigned names,
+			    unsigned rows);
 /* Its report. */
 void made_text(const struct cell *cell, struct buf *id, struct buf *text);
 /* There and back; fails the test when the text is not one. */
