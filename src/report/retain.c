@@ -26,24 +26,6 @@ struct retain {
 	size_t n_gone;
 };
 
-static bool has(const struct report_files *f, const char *id)
-{
-	size_t from = 0, to = f->n;
-
-	while (from < to) {
-		const size_t at = (from + to) / 2;
-		const int order = strcmp(f->file[at].id, id);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			from = at + 1;
-		else
-			to = at;
-	}
-	return false;
-}
-
 /* Is the parent written, or was it and is gone by now? */
 static bool parent_done(const struct retain *r, enum report_level level, edr_s64 start_ns)
 {
@@ -58,7 +40,7 @@ static bool parent_done(const struct retain *r, enum report_level level, edr_s64
 		return report_level_window(LEVEL_BLOCK, start_ns, 0).end_ns <= r->now_ns;
 	w = report_level_window(level + 1, start_ns, 0);
 	report_level_id(level + 1, w, id);
-	if (has(&r->files[level + 1], id))
+	if (report_files_has(&r->files[level + 1], id))
 		return true;
 	for (size_t i = 0; i < f->n_removed; i++) {
 		const struct removed *gone = &f->removed[i];

@@ -100,8 +100,7 @@ static int check_digest(struct walk *w, const struct buf *text, struct entry *e)
 static int check_packed(struct walk *w, const struct buf *text, const char *id)
 {
 	struct buf packed = { 0 };
-	int err = report_read_packed(w->v->store, report_levels[w->level].dir, id, REPORT_MAX_BYTES,
-				     &packed);
+	int err = report_read_packed(w->v->store, report_levels[w->level].dir, id, &packed);
 
 	if (err != -ENOMEM && err != -ENOENT &&
 	    (err || packed.len != text->len || memcmp(packed.data, text->data, text->len) != 0))
