@@ -65,7 +65,7 @@ static int note(struct retain *r, enum report_level level, struct report_file *f
 	int err = report_read(r->store, report_levels[level].dir, file->id, &text);
 
 	if (!err)
-		err = heads_check_text(reader.file, reader.key, level, &text, &link);
+		err = heads_check_text(reader.file, reader.key, level, &text, &link, NULL);
 	if (err == -EBADMSG)
 		log_error("report", "%s is not as it was written: it stays, see `report verify`",
 			  file->id);
