@@ -11,9 +11,16 @@
 
 #define FACTS_BYTES 65536
 
+static const char *error_text(int err)
+{
+	return err == -EBADMSG ? "it holds no report"
+	       : err == -EFBIG ? "it is larger than a report of its level may be"
+			       : strerror(-err);
+}
+
 static int fail(int err)
 {
-	return cli_fail(err == -ENOMEM ? EX_OSERR : EX_NOINPUT, strerror(-err));
+	return cli_fail(err == -ENOMEM ? EX_OSERR : EX_NOINPUT, error_text(err));
 }
 
 static int read_choice(const struct report_cmd *c, const struct report_choice *one,
@@ -58,32 +65,36 @@ static bool take_facts(const struct buf *text, enum report_level level, struct f
 	return jr_member(doc, "loss", &loss) && jr_member(loss, "total", &v) && jr_u64(v, &f->lost);
 }
 
-/* They stand among the first members; a busy cell has megabytes behind these. */
+static bool is_whole(const struct buf *text)
+{
+	struct wire_span document;
+
+	return jr_document(text->data, text->len, &document);
+}
+
+/*
+ * They stand among the first members; a busy cell has megabytes behind these, which only verify reads.
+ * What was read to its end must be a whole document: one that was cut is no report.
+ */
 static void read_facts(const struct report_cmd *c, const struct report_choice *one, struct facts *f)
 {
 	const char *dir = report_levels[one->level].dir;
 	struct buf text = { 0 };
-	struct wire_span v;
 	bool found;
 	int err;
 
 	err = report_read_begin(c->store, dir, one->file.id, FACTS_BYTES, &text);
-	found = !err && take_facts(&text, one->level, f);
-	/* What does not begin as a report does is not worth 512 MB of memory. */
-	if (!err && !found &&
-	    jr_member((struct wire_span){ text.data, text.len }, "schema_version", &v)) {
+	found = !err && take_facts(&text, one->level, f) &&
+		(text.len >= FACTS_BYTES || is_whole(&text));
+	/* What does not begin as a report does is not worth the memory. */
+	if (!err && !found && text.len >= FACTS_BYTES && report_schema_version(&text)) {
 		buf_clear(&text);
 		err = read_choice(c, one, &text);
-		found = !err && take_facts(&text, one->level, f);
+		found = !err && take_facts(&text, one->level, f) && is_whole(&text);
 	}
 	if (!found)
 		*f = (struct facts){ .err = err ? err : -EBADMSG };
 	buf_free(&text);
-}
-
-static const char *error_text(int err)
-{
-	return err == -EBADMSG ? "it holds no report" : strerror(-err);
 }
 
 static void list_json(const struct report_choice *one, const struct facts *f, bool first)
@@ -199,22 +210,24 @@ static void read_previous(const struct report_cmd *c, const struct report_choice
 		buf_clear(previous);
 }
 
-/* One of another version can be whole and still not be understood. */
-static int check_version(const struct buf *json)
+/*
+ * One of another version can be whole and still not be understood: its members may mean something
+ * else. As JSON it is what its file has, and that is said; else it is not shown.
+ */
+static int check_version(const struct buf *json, bool as_text)
 {
-	const struct wire_span doc = { json->data, json->len };
+	const unsigned long long version = report_schema_version(json);
 	char text[CLI_ERR_MAX];
-	struct wire_span v;
-	edr_u64 version;
 
-	if (!jr_member(doc, "schema_version", &v) || !jr_u64(v, &version) ||
-	    version == REPORT_SCHEMA_VERSION)
+	if (version == REPORT_SCHEMA_VERSION)
 		return 0;
 	snprintf(text, sizeof(text),
-		 "this report has schema_version %llu, and this program reads %d: show it without "
-		 "--text, or with the program that wrote it",
-		 version, REPORT_SCHEMA_VERSION);
-	return cli_fail(EX_DATAERR, text);
+		 "this report has schema_version %llu, and this program reads %d: %s the program "
+		 "that wrote it",
+		 version, REPORT_SCHEMA_VERSION,
+		 as_text ? "show it without --text, or with"
+			 : "its members may mean something else, see the documentation of");
+	return cli_fail(as_text ? EX_DATAERR : 0, text);
 }
 
 static int print_report(const struct report_cmd *c, const struct report_choice *one)
@@ -222,8 +235,8 @@ static int print_report(const struct report_cmd *c, const struct report_choice *
 	struct buf text = { 0 }, previous = { 0 };
 	int err = read_sound(c, one, &text), status = 0;
 
-	if (!err && c->o->text)
-		status = check_version(&text);
+	if (!err)
+		status = check_version(&text, c->o->text);
 	if (!err && status == 0 && c->o->text) {
 		read_previous(c, one, &text, &previous);
 		err = report_text(&text, &previous, stdout);

@@ -89,7 +89,7 @@ static void print_sum(const struct verify_totals *t, bool with_key)
 		n += t->reports[i];
 	printf("%zu reports, %zu parents made again", n, t->recomputed);
 	if (t->skipped)
-		printf(", %zu not, for their children are gone", t->skipped);
+		printf(", %zu not, for their children are gone or newer", t->skipped);
 	if (t->removed)
 		printf(", %zu removed or replaced by the agent", t->removed);
 	printf("; signatures %s; ", with_key ? "checked" : "not checked");
@@ -148,11 +148,10 @@ int report_cmd_rebuild(const struct report_cmd *c)
 	if (access(c->conf->reports_dir, F_OK) != 0)
 		return cli_fail(EX_NOINPUT, strerror(errno));
 	lock = lock_reports_dir(c->conf->reports_dir, err, sizeof(err));
-	if (lock == -EWOULDBLOCK)
-		return cli_fail(EX_TEMPFAIL, err);
+	if (lock < 0)
+		return cli_fail(lock == -EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT, err);
 	status = report_rebuild(&cfg, &totals, err, sizeof(err));
-	if (lock >= 0)
-		close(lock);
+	close(lock);
 	if (status)
 		return cli_fail(status == -EBADMSG ? EX_DATAERR : EX_CANTCREAT, err);
 	printf("%zu parents made again: %zu new, %zu changed, %zu as they were, %zu left because "

@@ -11,6 +11,7 @@
  *	the rest         1/4    batch, libraries, kernel types while the program loads, parents
  */
 #include "conf/conf.h"
+#include "util/pow2.h"
 
 #define KIB ((size_t)1024)
 #define MIB (KIB * KIB)
@@ -27,13 +28,9 @@ static size_t own_or(unsigned own, size_t share)
 }
 
 /* The kernel wants a power of two; down, so that the sum stays. */
-static size_t power_of_two(size_t n)
+static size_t ring_kib(size_t mib)
 {
-	size_t p = 1;
-
-	while (p <= n / 2)
-		p *= 2;
-	return p;
+	return pow2_down(mib) * KIB / 16;
 }
 
 static struct conf_rows rows(const struct conf *c, size_t mib)
@@ -49,8 +46,8 @@ struct conf_sizes conf_sizes(const struct conf *c)
 {
 	const size_t mib = c->memory_mb;
 	struct conf_sizes s = {
-		.ring_exec = own_or(c->ring_exec_kb, power_of_two(mib) * KIB / 16) * KIB,
-		.ring_noisy = own_or(c->ring_noisy_kb, power_of_two(mib) * KIB / 16) * KIB,
+		.ring_exec = own_or(c->ring_exec_kb, ring_kib(mib)) * KIB,
+		.ring_noisy = own_or(c->ring_noisy_kb, ring_kib(mib)) * KIB,
 		.processes = own_or(c->max_processes, mib * PROCESSES_PER_MIB),
 		.cell = rows(c, mib),
 		.part = MIB,

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,26 +48,54 @@ static bool is_file(int dir, const struct dirent *entry, edr_u64 *bytes)
 	return true;
 }
 
+/* The first few in order, for directories have none. */
+static void keep_strange(struct report_files *f, const char *name)
+{
+	size_t n = f->strange < REPORT_STRANGE_NAMED ? f->strange : REPORT_STRANGE_NAMED, at = n;
+
+	f->strange++;
+	while (at > 0 && strcmp(name, f->strange_name[at - 1]) < 0)
+		at--;
+	if (at == REPORT_STRANGE_NAMED)
+		return;
+	if (n == REPORT_STRANGE_NAMED)
+		n--;
+	memmove(f->strange_name[at + 1], f->strange_name[at],
+		(n - at) * sizeof(f->strange_name[0]));
+	snprintf(f->strange_name[at], sizeof(f->strange_name[0]), "%s", name);
+}
+
+/* Room for one more; the array is as long as the power of two that holds it. */
+static int grow(struct report_files *f)
+{
+	struct report_file *grown;
+
+	if (f->n & (f->n - 1))
+		return 0;
+	grown = realloc(f->file, (f->n ? 2 * f->n : 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	f->file = grown;
+	return 0;
+}
+
 static int take_name(int dir, const struct dirent *entry, bool sizes, struct report_files *out)
 {
-	struct report_file *grown, f = { .packed = false };
+	struct report_file f = { .packed = false };
 	size_t len = id_len(entry->d_name, &f.packed);
+	int err;
 
 	if (len > STORE_NAME_MAX || !is_file(dir, entry, sizes ? &f.bytes : NULL))
 		len = 0;
 	memcpy(f.id, entry->d_name, len);
 	if (!len || !store_good_name(f.id, STORE_NAME_MAX)) {
-		out->strange++;
+		keep_strange(out, entry->d_name);
 		return 0;
 	}
-	if ((out->n & (out->n - 1)) == 0) {
-		grown = realloc(out->file, (out->n ? 2 * out->n : 1) * sizeof(f));
-		if (!grown)
-			return -ENOMEM;
-		out->file = grown;
-	}
-	out->file[out->n++] = f;
-	return 0;
+	err = grow(out);
+	if (!err)
+		out->file[out->n++] = f;
+	return err;
 }
 
 /* Each id once: packing that was cut short leaves both forms. The plain one counts. */
@@ -128,6 +155,45 @@ void report_files_free(struct report_files *f)
 {
 	free(f->file);
 	memset(f, 0, sizeof(*f));
+}
+
+/* Where it is, or where it would be. */
+static size_t place_of(const struct report_files *f, const char *id)
+{
+	size_t from = 0, to = f->n;
+
+	while (from < to) {
+		const size_t at = (from + to) / 2;
+
+		if (strcmp(f->file[at].id, id) < 0)
+			from = at + 1;
+		else
+			to = at;
+	}
+	return from;
+}
+
+bool report_files_has(const struct report_files *f, const char *id)
+{
+	const size_t at = place_of(f, id);
+
+	return at < f->n && strcmp(f->file[at].id, id) == 0;
+}
+
+int report_files_add(struct report_files *f, const char *id)
+{
+	const size_t at = place_of(f, id);
+	struct report_file *place;
+
+	if (report_files_has(f, id))
+		return 0;
+	if (grow(f))
+		return -ENOMEM;
+	place = &f->file[at];
+	memmove(place + 1, place, (f->n++ - at) * sizeof(*place));
+	memset(place, 0, sizeof(*place));
+	snprintf(place->id, sizeof(place->id), "%s", id);
+	return 0;
 }
 
 const char **report_children(const struct report_files *children, enum report_level parent,
@@ -224,13 +290,14 @@ bool report_is_there(struct report_store *s, const char *level, const char *id)
 	return found;
 }
 
-static int inflate_all(z_stream *z, size_t max, struct buf *out)
+/* As read_fd(). */
+static int inflate_all(z_stream *z, size_t max, bool begin, struct buf *out)
 {
 	const size_t before = out->len;
 	int status = Z_OK;
 
-	while (status == Z_OK && out->len - before < max) {
-		if (out->len - before > REPORT_MAX_BYTES)
+	while (status == Z_OK && !(begin && out->len - before >= max)) {
+		if (out->len - before > max)
 			return -EFBIG;
 		if (!buf_reserve(out, BLOCK))
 			return -ENOMEM;
@@ -246,7 +313,7 @@ static int inflate_all(z_stream *z, size_t max, struct buf *out)
 	return status == Z_STREAM_END && z->avail_in == 0 ? 0 : -EBADMSG;
 }
 
-static int unpack(const struct buf *packed, size_t max, struct buf *out)
+static int unpack(const struct buf *packed, size_t max, bool begin, struct buf *out)
 {
 	z_stream z = { .next_in = (unsigned char *)packed->data,
 		       .avail_in = (unsigned)packed->len };
@@ -254,28 +321,41 @@ static int unpack(const struct buf *packed, size_t max, struct buf *out)
 
 	if (inflateInit2(&z, GZIP_BITS) != Z_OK)
 		return -ENOMEM;
-	err = inflate_all(&z, max, out);
+	err = inflate_all(&z, max, begin, out);
 	inflateEnd(&z);
 	return err;
 }
 
-int report_read_packed(struct report_store *s, const char *level, const char *id, size_t max,
-		       struct buf *out)
+/* By its directory; what is in none of a level may be as large as a cell. */
+static size_t max_bytes(const char *dir)
+{
+	const enum report_level level = report_level_by_name(dir);
+
+	return report_levels[level < N_LEVELS ? level : LEVEL_CELL].max_bytes;
+}
+
+static int read_packed(struct report_store *s, const char *level, const char *id, size_t max,
+		       bool begin, struct buf *out)
 {
 	char name[STORE_NAME_MAX + 16];
 	struct buf packed = { 0 };
 	int err;
 
 	snprintf(name, sizeof(name), "%s.json.gz", id);
-	err = report_file_read(s, level, name, REPORT_MAX_BYTES, &packed);
+	err = report_file_read(s, level, name, max_bytes(level), &packed);
 	if (!err)
-		err = unpack(&packed, max < REPORT_MAX_BYTES ? max : SIZE_MAX, out);
+		err = unpack(&packed, max, begin, out);
 	buf_free(&packed);
 	return err;
 }
 
-int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
-		      struct buf *out)
+int report_read_packed(struct report_store *s, const char *level, const char *id, struct buf *out)
+{
+	return read_packed(s, level, id, max_bytes(level), false, out);
+}
+
+static int read_either(struct report_store *s, const char *level, const char *id, size_t max,
+		       bool begin, struct buf *out)
 {
 	char name[STORE_NAME_MAX + 16];
 	int err;
@@ -283,13 +363,19 @@ int report_read_begin(struct report_store *s, const char *level, const char *id,
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = read_some(s, level, name, max, max < REPORT_MAX_BYTES, out);
-	return err == -ENOENT ? report_read_packed(s, level, id, max, out) : err;
+	err = read_some(s, level, name, max, begin, out);
+	return err == -ENOENT ? read_packed(s, level, id, max, begin, out) : err;
+}
+
+int report_read_begin(struct report_store *s, const char *level, const char *id, size_t begin,
+		      struct buf *out)
+{
+	return read_either(s, level, id, begin, true, out);
 }
 
 int report_read(struct report_store *s, const char *level, const char *id, struct buf *out)
 {
-	return report_read_begin(s, level, id, REPORT_MAX_BYTES, out);
+	return read_either(s, level, id, max_bytes(level), false, out);
 }
 
 int report_read_unsealed(struct report_store *s, enum report_level level, const char *id,
@@ -378,7 +464,7 @@ static int pack_text(struct report_store *s, const char *level, const char *id,
 	int err = pack(text, &packed);
 
 	if (!err)
-		err = unpack(&packed, SIZE_MAX, &back);
+		err = unpack(&packed, text->len, false, &back);
 	if (!err && (!text->data || !back.data || back.len != text->len ||
 		     memcmp(back.data, text->data, text->len) != 0))
 		err = -EIO;
@@ -405,7 +491,7 @@ int report_pack(struct report_store *s, const char *level, const char *id, edr_s
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	snprintf(name, sizeof(name), "%s.json", id);
-	err = report_file_read(s, level, name, REPORT_MAX_BYTES, &text);
+	err = report_file_read(s, level, name, max_bytes(level), &text);
 	if (!err)
 		err = pack_text(s, level, id, &text, saved);
 	buf_free(&text);

@@ -8,8 +8,7 @@
 #include "report/report.h"
 #include "wire/wire.h"
 
-/* No report is larger when it is unpacked: a small file can claim to be a huge one. */
-#define REPORT_MAX_BYTES ((size_t)512 << 20)
+#define REPORT_STRANGE_NAMED 3
 
 struct report_file {
 	char id[CHAIN_ID_MAX];
@@ -22,6 +21,8 @@ struct report_files {
 	struct report_file *file; /* by id */
 	size_t n;
 	size_t strange; /* names that no report has; links */
+	char strange_name[REPORT_STRANGE_NAMED]
+			 [256]; /* the first of them, in the order of their bytes */
 };
 
 /* 0 with none when there is no such directory; -errno. */
@@ -29,6 +30,9 @@ int report_files_list(struct report_store *s, const char *level, struct report_f
 /* The same without sizes: a third of the price. */
 int report_files_names(struct report_store *s, const char *level, struct report_files *out);
 void report_files_free(struct report_files *f);
+bool report_files_has(const struct report_files *f, const char *id);
+/* At its place, unless it is there. 0 or -ENOMEM. */
+int report_files_add(struct report_files *f, const char *id);
 
 /*
  * Those of the level below whose windows lie in w: what a parent is made of. The array is the
@@ -37,8 +41,8 @@ void report_files_free(struct report_files *f);
 const char **report_children(const struct report_files *children, enum report_level parent,
 			     struct report_window w, size_t *n);
 
-/* As report_read(), but what is behind the first max bytes or so need not be there, nor right. */
-int report_read_begin(struct report_store *s, const char *level, const char *id, size_t max,
+/* As report_read(), but what is behind the first `begin` bytes or so need not be there, nor right. */
+int report_read_begin(struct report_store *s, const char *level, const char *id, size_t begin,
 		      struct buf *out);
 
 /*
@@ -57,8 +61,7 @@ int report_file_replace(struct report_store *s, const char *level, const char *n
 int report_file_remove(struct report_store *s, const char *level, const char *name);
 
 /* The packed form, whether or not there is a plain one. As report_read(). */
-int report_read_packed(struct report_store *s, const char *level, const char *id, size_t max,
-		       struct buf *out);
+int report_read_packed(struct report_store *s, const char *level, const char *id, struct buf *out);
 
 /* Is that name taken, packed or not? */
 bool report_is_there(struct report_store *s, const char *level, const char *id);

@@ -15,12 +15,21 @@
 
 #define MAX_BYTES ((size_t)16 << 20) /* of either file; ours stay below 4 MiB */
 
+#define KNOWN 256 /* more than a block has cells */
+
+struct known {
+	unsigned long long number;
+	char sha256[CHAIN_HEX];
+};
+
 struct heads {
 	struct report_store *store;
 	struct chain_key key;
 	struct heads_file file;
-	struct chain_link next[N_LEVELS]; /* what was announced */
-	bool dirty;			  /* chain.json does not say all of `file` */
+	struct known known[N_LEVELS][KNOWN]; /* the last that were written, by number */
+	/* removed.jsonl has this digest if the last change of it got through */
+	char removed_next[CHAIN_HEX];
+	bool dirty; /* chain.json does not say all of `file` */
 };
 
 /* ---- reading ---- */
@@ -145,22 +154,37 @@ bool heads_owes(const struct heads_file *f, struct report_window w)
 }
 
 int heads_check_text(const struct heads_file *f, const struct chain_key *key,
-		     enum report_level level, const struct buf *text, struct chain_link *link)
+		     enum report_level level, const struct buf *text, struct chain_link *link,
+		     enum heads_doubt *doubt)
 {
 	const unsigned long long keyed_from = f->head[level].keyed_from;
 	char sha256[CHAIN_HEX], hmac[CHAIN_HEX];
-	int err;
+	enum heads_doubt found = HEADS_NO_DOUBT;
+	int err = 0;
 
 	if (!text->data || !chain_read(text->data, text->len, link))
-		return -EBADMSG;
-	err = chain_digest(text->data, text->len, key, sha256, hmac);
+		found = HEADS_NO_PLACE;
+	else
+		err = chain_digest(text->data, text->len, key, sha256, hmac);
 	if (err)
 		return err;
-	if (!chain_same(sha256, link->sha256))
-		return -EBADMSG;
-	if (key && key->len && link->number >= keyed_from && !chain_same(hmac, link->hmac_sha256))
-		return -EBADMSG;
-	return 0;
+	if (!found && !chain_same(sha256, link->sha256))
+		found = HEADS_CHANGED;
+	if (!found && key && key->len && link->number >= keyed_from &&
+	    !chain_same(hmac, link->hmac_sha256))
+		found = HEADS_UNSIGNED;
+	if (doubt)
+		*doubt = found;
+	return found ? -EBADMSG : 0;
+}
+
+/* Who has no key can make a digest that fits, but not take the place of a report that we wrote. */
+static bool has_place(const struct heads *h, enum report_level level, const struct chain_link *link)
+{
+	const struct known *k = &h->known[level][link->number % KNOWN];
+
+	return link->number <= h->file.head[level].number &&
+	       (k->number != link->number || chain_same(k->sha256, link->sha256));
 }
 
 int heads_read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
@@ -170,7 +194,9 @@ int heads_read_child(void *ctx, enum report_level level, const char *id, struct 
 	int err = report_read(r->store, report_levels[level].dir, id, text);
 
 	if (!err)
-		err = heads_check_text(r->file, r->key, level, text, &link);
+		err = heads_check_text(r->file, r->key, level, text, &link, NULL);
+	if (!err && r->heads && !has_place(r->heads, level, &link))
+		err = -EBADMSG;
 	if (!err)
 		chain_unseal(text);
 	return err;
@@ -178,18 +204,18 @@ int heads_read_child(void *ctx, enum report_level level, const char *id, struct 
 
 struct heads_reader heads_reader(const struct heads *h)
 {
-	return (struct heads_reader){ h->store, &h->file, &h->key };
+	return (struct heads_reader){ h->store, &h->file, &h->key, h };
 }
 
 /* ---- writing ---- */
 
-static int write_heads(struct heads *h, const char *removed_next)
+static int write_heads(struct heads *h)
 {
 	struct buf text = { 0 };
 	int err;
 
 	h->file.serial++;
-	err = heads_text(&h->file, removed_next, &h->key, &text);
+	err = heads_text(&h->file, h->removed_next, &h->key, &text);
 	if (!err)
 		err = report_file_replace(h->store, NULL, HEADS_FILE,
 					  (struct wire_span){ text.data, text.len });
@@ -200,7 +226,7 @@ static int write_heads(struct heads *h, const char *removed_next)
 
 int heads_settle(struct heads *h)
 {
-	return h->dirty ? write_heads(h, "") : 0;
+	return h->dirty ? write_heads(h) : 0;
 }
 
 /* A report that comes when its parent is there makes that one old. */
@@ -417,17 +443,19 @@ int heads_begin(struct heads *h, const char *dir, const char *id, struct wire_sp
 	snprintf(pending->id, sizeof(pending->id), "%s", id);
 	memcpy(pending->sha256, link.sha256, CHAIN_HEX);
 	owe_parent(h, level, id);
-	return write_heads(h, "");
+	return write_heads(h);
 }
 
 void heads_done(struct heads *h, const char *dir)
 {
 	const enum report_level level = report_level_by_name(dir);
 	struct head *head = &h->file.head[level], *pending = &h->file.pending[level];
+	struct known *k = &h->known[level][pending->number % KNOWN];
 
-	head->number = pending->number;
+	head->number = k->number = pending->number;
 	memcpy(head->id, pending->id, sizeof(head->id));
 	memcpy(head->sha256, pending->sha256, CHAIN_HEX);
+	memcpy(k->sha256, pending->sha256, CHAIN_HEX);
 	pending->number = 0;
 	h->dirty = true;
 }
@@ -502,38 +530,58 @@ static void fold_removed(struct heads_file *f, bool any_reason)
 	f->n_removed = kept;
 }
 
-/* chain.json tells of both states while one turns into the other. */
+/*
+ * chain.json tells of both states while one turns into the other, and until the next change where that
+ * failed: it may have got as far as the disk.
+ */
 static int write_removed(struct heads *h)
 {
-	char sha256[CHAIN_HEX];
 	struct buf text = { 0 };
 	int err = heads_removed_text(&h->file, &text);
 
 	if (!err)
-		err = chain_sha256(text.data, text.len, sha256);
+		err = chain_sha256(text.data, text.len, h->removed_next);
 	if (!err)
-		err = write_heads(h, sha256);
+		err = write_heads(h);
 	if (!err)
 		err = report_file_replace(h->store, NULL, HEADS_REMOVED,
 					  (struct wire_span){ text.data, text.len });
 	if (!err) {
-		memcpy(h->file.removed_sha256, sha256, CHAIN_HEX);
+		memcpy(h->file.removed_sha256, h->removed_next, CHAIN_HEX);
+		h->removed_next[0] = '\0';
 		h->dirty = true;
 	}
 	buf_free(&text);
 	return err;
 }
 
+/* What cannot be noted does not go: nothing may take it for gone. */
 int heads_remove(struct heads *h, const struct removed *gone, size_t n)
 {
-	int err = 0;
+	struct heads_file *f = &h->file;
+	struct removed *const before = f->removed;
+	const size_t n_before = f->n_removed;
+	int err;
 
-	for (size_t i = 0; !err && i < n; i++)
-		err = heads_add_removed(&h->file, &gone[i]);
-	fold_removed(&h->file, false);
-	if (h->file.n_removed > MAX_REMOVED)
-		fold_removed(&h->file, true);
-	return err ? err : write_removed(h);
+	f->removed = malloc((n_before + n) * sizeof(*before));
+	if (!f->removed) {
+		f->removed = before;
+		return -ENOMEM;
+	}
+	if (n_before)
+		memcpy(f->removed, before, n_before * sizeof(*before));
+	memcpy(f->removed + n_before, gone, n * sizeof(*gone));
+	f->n_removed = n_before + n;
+	fold_removed(f, false);
+	if (f->n_removed > MAX_REMOVED)
+		fold_removed(f, true);
+	err = write_removed(h);
+	free(err ? f->removed : before);
+	if (err) {
+		f->removed = before;
+		f->n_removed = n_before;
+	}
+	return err;
 }
 
 int heads_replaced(struct heads *h, const char *dir, const char *id, const char *why)

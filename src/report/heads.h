@@ -69,23 +69,31 @@ const struct removed *heads_find_removed(const struct heads_file *f, enum report
 bool heads_children_removed(const struct heads_file *f, enum report_level parent,
 			    struct report_window w);
 
+enum heads_doubt {
+	HEADS_NO_DOUBT,
+	HEADS_NO_PLACE, /* in the chain */
+	HEADS_CHANGED,	/* its digest is another */
+	HEADS_UNSIGNED, /* or signed with another key */
+};
 /*
  * Is the sealed text as it was written: its digest, and with a key the signature? 0 with its place in
- * link; -EBADMSG: no; -ENOMEM, -EIO. That it is the one which the next report names, only verify can
- * tell.
+ * link; -EBADMSG: no, for that reason (may be NULL); -ENOMEM, -EIO. That it is the one which the next
+ * report names, only verify can tell.
  */
 int heads_check_text(const struct heads_file *f, const struct chain_key *key,
-		     enum report_level level, const struct buf *text, struct chain_link *link);
+		     enum report_level level, const struct buf *text, struct chain_link *link,
+		     enum heads_doubt *doubt);
 
+struct heads;
 /* A report_read_fn (parent.h) that takes only such children, without their seal. ctx: this. */
 struct heads_reader {
 	struct report_store *store;
 	const struct heads_file *file;
 	const struct chain_key *key; /* may be NULL */
+	/* Not NULL: nor those that lie behind the chain's end, or have the place of one of this run. */
+	const struct heads *heads;
 };
 int heads_read_child(void *ctx, enum report_level level, const char *id, struct buf *text);
-
-struct heads;
 
 /* Valid as long as h. */
 struct heads_reader heads_reader(const struct heads *h);
@@ -123,7 +131,7 @@ int heads_replaced(struct heads *h, const char *dir, const char *id, const char 
 
 /*
  * Before reports are removed: notes them. heads_settle() comes when they are gone. The entries may
- * be in any order.
+ * be in any order. 0; -errno: none of them is noted.
  */
 int heads_remove(struct heads *h, const struct removed *gone, size_t n);
 

@@ -16,14 +16,15 @@
 #define NS_PER_DAY (24 * NS_PER_HOUR)
 #define BLOCK_NS (4 * NS_PER_HOUR)
 #define DAYS_PER_ERA 146097 /* of 400 years */
+#define MIB ((size_t)1 << 20)
 
 const struct report_level_desc report_levels[N_LEVELS] = {
-	[LEVEL_INTERIM] = { "interim", "interim", NULL },
-	[LEVEL_CELL] = { "cell", "cells", NULL },
-	[LEVEL_BLOCK] = { "block", "blocks", "cells" },
-	[LEVEL_DAILY] = { "daily", "daily", "blocks" },
-	[LEVEL_WEEKLY] = { "weekly", "weekly", "daily_reports" },
-	[LEVEL_MONTHLY] = { "monthly", "monthly", "weekly_reports" },
+	[LEVEL_INTERIM] = { "interim", "interim", NULL, 32 * MIB },
+	[LEVEL_CELL] = { "cell", "cells", NULL, 256 * MIB },
+	[LEVEL_BLOCK] = { "block", "blocks", "cells", 128 * MIB },
+	[LEVEL_DAILY] = { "daily", "daily", "blocks", 128 * MIB },
+	[LEVEL_WEEKLY] = { "weekly", "weekly", "daily_reports", 64 * MIB },
+	[LEVEL_MONTHLY] = { "monthly", "monthly", "weekly_reports", 64 * MIB },
 };
 
 enum report_level report_level_by_name(const char *name)

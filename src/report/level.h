@@ -39,6 +39,12 @@ struct report_level_desc {
 	const char *dir;  /* "blocks" */
 	const char *
 		children; /* the field that lists them: "cells", "blocks", "daily_reports", "weekly_reports"; NULL below the block */
+	/*
+	 * No report of the level is larger, unpacked: a small file can claim to be a huge one. Parents: 64 times what full
+	 * tables of usual names take. Cells: memory_mb decides about their tables; at its default (128), names and arguments
+	 * that were made to be long make 24 MB, and this is ten times that. Parts: 2 MiB of events joined, and one large one.
+	 */
+	size_t max_bytes;
 };
 extern const struct report_level_desc report_levels[N_LEVELS];
 

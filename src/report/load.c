@@ -152,6 +152,15 @@ void *load_grow(void *array, size_t n, size_t *cap, size_t size)
 
 /* ---- head, window, counts ---- */
 
+unsigned long long report_schema_version(const struct buf *json)
+{
+	const struct wire_span doc = { json->data, json->len };
+	struct wire_span v;
+	edr_u64 version;
+
+	return jr_member(doc, "schema_version", &v) && jr_u64(v, &version) ? version : 0;
+}
+
 static int load_head(struct load *l, struct report_info *info)
 {
 	struct wire_span name, id, severity;

@@ -21,8 +21,7 @@ struct queue_item *queue_item_cell(struct cell *cell, enum queue_kind kind)
 	if (!i)
 		return NULL;
 	i->cell = cell;
-	if (kind == QUEUE_CELL)
-		i->now_ns = cell_totals(cell)->watched_to_ns;
+	i->now_ns = cell_totals(cell)->watched_to_ns;
 	return i;
 }
 

@@ -24,9 +24,9 @@ struct queue_item {
 	struct cell *cell;	   /* of a cell and of a checkpoint */
 	struct cell_events **part; /* with following numbers */
 	size_t n_parts;
-	size_t bytes;	/* of the parts */
-	edr_s64 now_ns; /* Unix, of a cell and of the time: windows that end by then are over */
-	bool written;	/* but the parents that it closes may not be */
+	size_t bytes; /* of the parts */
+	edr_s64 now_ns; /* Unix; 0 of parts. Of a cell and of the time: windows that end by then are over */
+	bool written; /* but the parents that it closes may not be */
 };
 
 struct queue {

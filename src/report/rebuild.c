@@ -18,14 +18,6 @@ struct rebuild {
 	struct heads *heads;
 };
 
-static bool has(const struct report_files *f, const char *id)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (strcmp(f->file[i].id, id) == 0)
-			return true;
-	return false;
-}
-
 /* What the writer makes again, with the place in the chain that it had. */
 static int write_parent(struct rebuild *r, enum report_level level, const char *id, bool there,
 			const struct buf *made)
@@ -75,7 +67,7 @@ static int make_parent(struct rebuild *r, enum report_level level, struct report
 	free(ids);
 	if (!err) {
 		r->totals->made++;
-		err = write_parent(r, level, id.data, has(parents, id.data), &made);
+		err = write_parent(r, level, id.data, report_files_has(parents, id.data), &made);
 	}
 	buf_free(&id);
 	buf_free(&made);
@@ -103,7 +95,7 @@ static int make_level(struct rebuild *r, enum report_level level)
 			continue;
 		w = report_level_window(level, start_ns, 0);
 		report_level_id(level, w, id);
-		if (has(&parents, id) || latest_ns >= w.end_ns)
+		if (report_files_has(&parents, id) || latest_ns >= w.end_ns)
 			err = make_parent(r, level, w, &children, &parents);
 	}
 	report_files_free(&children);

@@ -15,6 +15,8 @@
 
 /* Of the reports that are written, and the only one that report_load() understands. */
 #define REPORT_SCHEMA_VERSION 1
+/* What a report's text says that its version is; 0: nothing. */
+unsigned long long report_schema_version(const struct buf *json);
 
 /* 0 or -ENOMEM; the report's id and its text, with a newline at the end. Same cell, same bytes. */
 int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json);
@@ -61,7 +63,10 @@ int report_store_open_read(struct report_store **out, const char *dir, char *err
 struct heads;
 void report_store_chain(struct report_store *s, struct heads *heads);
 
-/* Appends the text of a report, packed or not. 0; -ENOENT, -EFBIG, -EBADMSG (packing), -errno. */
+/*
+ * Appends the text of a report, packed or not. 0; -ENOENT; -EFBIG: it has more than its level's
+ * max_bytes (level.h), and no more than these are held in memory; -EBADMSG (packing); -errno.
+ */
 int report_read(struct report_store *s, const char *level, const char *id, struct buf *out);
 
 /* Temporary files that a killed run left are removed when a store is opened; how many. */

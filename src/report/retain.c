@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "report/files.h"
+#include "report/reserve.h"
 #include "util/log.h"
 
 #define DAY_NS (86400LL * 1000000000LL)
@@ -26,24 +27,6 @@ struct retain {
 	size_t n_gone;
 };
 
-static bool has(const struct report_files *f, const char *id)
-{
-	size_t from = 0, to = f->n;
-
-	while (from < to) {
-		const size_t at = (from + to) / 2;
-		const int order = strcmp(f->file[at].id, id);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			from = at + 1;
-		else
-			to = at;
-	}
-	return false;
-}
-
 /* Is the parent written, or was it and is gone by now? */
 static bool parent_done(const struct retain *r, enum report_level level, edr_s64 start_ns)
 {
@@ -58,7 +41,7 @@ static bool parent_done(const struct retain *r, enum report_level level, edr_s64
 		return report_level_window(LEVEL_BLOCK, start_ns, 0).end_ns <= r->now_ns;
 	w = report_level_window(level + 1, start_ns, 0);
 	report_level_id(level + 1, w, id);
-	if (has(&r->files[level + 1], id))
+	if (report_files_has(&r->files[level + 1], id))
 		return true;
 	for (size_t i = 0; i < f->n_removed; i++) {
 		const struct removed *gone = &f->removed[i];
@@ -83,7 +66,7 @@ static int note(struct retain *r, enum report_level level, struct report_file *f
 	int err = report_read(r->store, report_levels[level].dir, file->id, &text);
 
 	if (!err)
-		err = heads_check_text(reader.file, reader.key, level, &text, &link);
+		err = heads_check_text(reader.file, reader.key, level, &text, &link, NULL);
 	if (err == -EBADMSG)
 		log_error("report", "%s is not as it was written: it stays, see `report verify`",
 			  file->id);
@@ -152,6 +135,8 @@ static int remove_noted(struct retain *r)
 	r->changed = true;
 	qsort(r->gone, r->n_gone, sizeof(r->gone[0]), compare_places);
 	err = heads_remove(r->heads, r->gone, r->n_gone);
+	if (report_reserve_give(r->store, err))
+		err = heads_remove(r->heads, r->gone, r->n_gone);
 	for (size_t i = 0; !err && i < r->n_gone; i++) {
 		err = report_remove(r->store, report_levels[r->gone[i].level].dir,
 				    r->gone[i].first_id);
@@ -195,10 +180,27 @@ static int remove_all(struct retain *r, bool by_age)
 	return err;
 }
 
+/* On a full disk too, for what is packed takes less; but there has to be room for both at first. */
+static int pack_one(struct retain *r, enum report_level level, const char *id)
+{
+	const char *dir = report_levels[level].dir;
+	edr_s64 saved;
+	int err = report_pack(r->store, dir, id, &saved);
+
+	if (report_reserve_give(r->store, err))
+		err = report_pack(r->store, dir, id, &saved);
+	if (err)
+		return err;
+	r->changed = true;
+	r->totals->packed++;
+	r->totals->saved_bytes += saved;
+	return 0;
+}
+
 static int pack_old(struct retain *r, enum report_level level)
 {
 	const struct report_files *f = &r->files[level];
-	edr_s64 start_ns, saved;
+	edr_s64 start_ns;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < f->n && r->totals->packed < MAX_PACKED_AT_ONCE; i++) {
@@ -206,16 +208,12 @@ static int pack_old(struct retain *r, enum report_level level)
 		report_level_of_id(f->file[i].id, &start_ns);
 		if (f->file[i].packed || start_ns + DAY_NS > r->now_ns)
 			continue;
-		err = report_pack(r->store, report_levels[level].dir, f->file[i].id, &saved);
-		if (err == -EBADMSG || err == -ELOOP || err == -EFBIG) {
+		err = pack_one(r, level, f->file[i].id);
+		if (err == -EBADMSG || err == -ELOOP || err == -EFBIG)
 			err = 0; /* not ours: verify names it */
-			continue;
-		}
-		r->changed = true;
-		r->totals->packed++;
-		r->totals->saved_bytes += saved;
 	}
-	return err;
+	/* What is too much has to go all the same. */
+	return report_disk_full(err) ? 0 : err;
 }
 
 int report_retain(struct report_store *s, struct heads *heads, const struct retain_config *cfg,

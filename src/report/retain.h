@@ -3,7 +3,7 @@
  * What is kept for how long. A report goes when it is older than its level's days, or when all
  * together take too much room (the oldest cells first, then the oldest blocks, and so on), but never
  * before the report above it is written. removed.jsonl says what went and why, so that verify still
- * holds. Cells older than a day are packed (gzip): they take a tenth.
+ * holds; on a full disk the reserve (reserve.h) is given up for that. Cells older than a day are packed (gzip): they take a tenth.
  */
 #ifndef EDR_REPORT_RETAIN_H
 #define EDR_REPORT_RETAIN_H

@@ -14,7 +14,7 @@
 #include "report/heads.h"
 #include "report/level.h"
 #include "report/parent.h"
-#include "report/retain.h"
+#include "report/space.h"
 #include "report/tree.h"
 #include "util/log.h"
 #include "util/text.h"
@@ -27,9 +27,7 @@ struct report_shelf {
 	struct heads *heads;
 	struct report_tree *tree;
 	struct buf id, json; /* of the item at hand; id is empty while there is no text yet */
-	struct retain_config retain;
-	bool retains;
-	edr_s64 retained_h; /* the hour of the last time, by the records */
+	struct space space;
 	struct checkpoints open;
 	bool checkpoint_failed;
 };
@@ -153,28 +151,6 @@ static void parent_written(void *ctx, enum report_level level, const char *id)
 		analyse_parent(s, level, id);
 }
 
-/* What is too old, or too much, goes once an hour; the time is that of the records. */
-static void retain(struct report_shelf *s, edr_s64 now_ns)
-{
-	const edr_s64 hour = now_ns / (3600 * 1000000000LL);
-	struct retain_totals done;
-	int err;
-
-	if (!s->retains || hour == s->retained_h)
-		return;
-	s->retained_h = hour;
-	err = report_retain(s->store, s->heads, &s->retain, now_ns, &done);
-	if (err)
-		log_warn("report", "old reports in %s cannot be removed or packed: %s", s->shown,
-			 strerror(-err));
-	if (done.removed)
-		log_info("report", "%zu old reports are removed, %llu bytes", done.removed,
-			 done.freed);
-	if (done.packed)
-		log_debug("report", "%zu cells are packed, %lld bytes less", done.packed,
-			  done.saved_bytes);
-}
-
 /* Not tried again: the next one has it, and comes soon; a full disk is for the reports. */
 static void write_checkpoint(struct report_shelf *s, const struct cell *delta)
 {
@@ -184,6 +160,7 @@ static void write_checkpoint(struct report_shelf *s, const struct cell *delta)
 		log_warn("report", "cannot write a checkpoint in %s: %s; a crash costs more now",
 			 s->shown, strerror(-err));
 	s->checkpoint_failed = err != 0;
+	space_make(&s->space, err); /* for the next one */
 }
 
 /* The report, once; then its window has no need of checkpoints any more. */
@@ -213,11 +190,11 @@ static int put_parents(struct report_shelf *s, edr_s64 now_ns, char *name, size_
 	snprintf(name, size, "blocks and what is above them");
 	err = report_tree_advance(s->tree, now_ns);
 	if (!err)
-		retain(s, now_ns);
+		space_hourly(&s->space, now_ns);
 	return err;
 }
 
-int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
+static int put(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
 {
 	int err = 0;
 
@@ -236,6 +213,18 @@ int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, s
 	return err;
 }
 
+int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
+{
+	int err;
+
+	if (i->now_ns)
+		s->space.now_ns = i->now_ns;
+	err = put(s, i, name, size);
+	if (space_make(&s->space, err))
+		err = put(s, i, name, size);
+	return err;
+}
+
 /* What the disk refuses now is in the next announcement. */
 void report_shelf_settle(struct report_shelf *s)
 {
@@ -243,6 +232,8 @@ void report_shelf_settle(struct report_shelf *s)
 
 	if (err)
 		log_warn("report", "cannot write %s/chain.json: %s", s->shown, strerror(-err));
+	else
+		space_idle(&s->space);
 }
 
 /* ---- opening ---- */
@@ -274,9 +265,6 @@ static struct report_shelf *shelf_new(const struct report_writer_config *cfg)
 	s->shown = buf_steal(&shown);
 	s->dir = strdup(cfg->dir);
 	s->cfg = *cfg;
-	s->retains = cfg->retain != NULL;
-	if (cfg->retain)
-		s->retain = *cfg->retain;
 	/* What they point at is the caller's. */
 	s->cfg.retain = NULL;
 	s->cfg.key = NULL;
@@ -297,6 +285,7 @@ static int open_all(struct report_shelf *s, const struct report_writer_config *c
 	if (failure)
 		return failure;
 	report_store_chain(s->store, s->heads);
+	space_open(&s->space, s->store, s->heads, s->shown, cfg->retain);
 	recover(s);
 	s->tree = report_tree_new(s->store, s->heads, parent_written, s);
 	if (s->tree)

@@ -60,38 +60,11 @@ static edr_s64 block_end(edr_s64 ns)
 	return report_level_window(LEVEL_BLOCK, ns, 0).end_ns;
 }
 
-static int compare_file(const void *id, const void *file)
-{
-	return strcmp(id, ((const struct report_file *)file)->id);
-}
-
-static bool has(const struct report_files *f, const char *id)
-{
-	return f->n && bsearch(id, f->file, f->n, sizeof(f->file[0]), compare_file);
-}
-
-static int compare_files(const void *a, const void *b)
-{
-	return strcmp(((const struct report_file *)a)->id, ((const struct report_file *)b)->id);
-}
-
 /* Without memory for it the next closing looks into the directory. */
 void report_tree_cell(struct report_tree *t, const char *id)
 {
-	struct report_files *f = &t->cells;
-	struct report_file *grown;
-
-	if (!t->begun || has(f, id))
-		return;
-	grown = realloc(f->file, (f->n + 1) * sizeof(*grown));
-	if (!grown) {
+	if (t->begun && report_files_add(&t->cells, id))
 		t->begun = false;
-		return;
-	}
-	f->file = grown;
-	memset(&grown[f->n], 0, sizeof(*grown));
-	snprintf(grown[f->n++].id, sizeof(grown->id), "%s", id);
-	qsort(grown, f->n, sizeof(*grown), compare_files);
 }
 
 /* Where retention has been, all is written that ever will be. */
@@ -158,7 +131,7 @@ static int close_window(struct pass *p, struct report_window w)
 	bool there, due;
 
 	report_level_id(p->level, w, id);
-	there = has(&p->own, id);
+	there = report_files_has(&p->own, id);
 	/* One that was written by a clock that was ahead is kept up to date meanwhile. */
 	due = there ? heads_owes(heads_now(p->t->heads), w) : w.end_ns <= p->now_ns;
 	if (!due || is_past(p, w, there))

@@ -24,7 +24,10 @@ struct walk {
 	unsigned long long next; /* the number that is expected */
 	bool known;		 /* the digest before it is */
 	char sha256[CHAIN_HEX];
-	struct entry *before; /* whose digest that is, NULL when it was removed */
+	struct entry *before;		  /* whose digest that is, NULL when it was removed */
+	size_t newer;			  /* of a later schema_version */
+	unsigned long long newer_version; /* the latest */
+	const char *newer_id;
 };
 
 void verify_say(struct verify *v, const char *kind, enum report_level level, const char *id,
@@ -45,6 +48,38 @@ void verify_say(struct verify *v, const char *kind, enum report_level level, con
 		v->totals->problems++;
 	if (v->cfg->on_finding)
 		v->cfg->on_finding(v->cfg->ctx, &f);
+}
+
+/* ---- where the chains end ---- */
+
+#define READ_TRIES 3
+
+/* An agent may write the one file between our looks at the two. */
+static int read_heads(const struct verify *v, struct heads_file *out)
+{
+	int err = heads_read(out, v->store, v->cfg->key);
+
+	for (int i = 1; i < READ_TRIES && !err && out->there && !out->damaged && !out->removed_ok;
+	     i++) {
+		heads_file_free(out);
+		err = heads_read(out, v->store, v->cfg->key);
+	}
+	return err;
+}
+
+int verify_read_again(struct verify *v)
+{
+	struct heads_file now;
+	int err = read_heads(v, &now);
+
+	if (err || !now.there || now.damaged || !now.removed_ok || now.serial == v->now.serial) {
+		heads_file_free(&now);
+		return err;
+	}
+	heads_file_free(&v->now);
+	v->now = now;
+	v->changed = true;
+	return 1;
 }
 
 /* ---- one report ---- */
@@ -68,46 +103,76 @@ static void check_name(struct walk *w, const struct buf *text, const char *id)
 		verify_say(w->v, "reordered", w->level, id, "it belongs to another level");
 }
 
-static bool must_be_signed(const struct walk *w, unsigned long long number)
+static int check_text(struct walk *w, const struct buf *text, struct entry *e)
 {
-	const struct head *head = &w->v->heads.head[w->level];
-	const struct chain_key *key = w->v->cfg->key;
+	enum heads_doubt doubt;
+	int err = heads_check_text(&w->v->heads, w->v->cfg->key, w->level, text, &e->link, &doubt);
 
-	return key && key->len && (!head->keyed_from || number >= head->keyed_from);
-}
-
-static int check_digest(struct walk *w, const struct buf *text, struct entry *e)
-{
-	char sha256[CHAIN_HEX], hmac[CHAIN_HEX];
-	int err = chain_digest(text->data, text->len, w->v->cfg->key, sha256, hmac);
-
-	if (err)
+	if (err && err != -EBADMSG)
 		return err;
-	if (!chain_same(sha256, e->link.sha256)) {
+	if (doubt == HEADS_NO_PLACE)
+		verify_say(w->v, "changed", w->level, e->id,
+			   "it has no place in the chain: it is damaged, or none of ours");
+	else if (doubt == HEADS_CHANGED)
 		verify_say(w->v, "changed", w->level, e->id,
 			   "its bytes do not have the digest that it carries");
-		e->changed = true;
-	} else if (must_be_signed(w, e->link.number) && !chain_same(hmac, e->link.hmac_sha256)) {
+	else if (doubt == HEADS_UNSIGNED)
 		verify_say(w->v, "forged", w->level, e->id, "%s",
 			   e->link.hmac_sha256[0] ? "it is signed with another key"
 						  : "it is not signed");
-		e->changed = true;
-	}
+	e->changed = doubt != HEADS_NO_DOUBT;
+	w->n += doubt != HEADS_NO_PLACE;
 	return 0;
+}
+
+/* Said once a level: after a step back to an older program it may be true of thousands. */
+static void note_newer(struct walk *w, const struct buf *text, const char *id)
+{
+	const unsigned long long version = report_schema_version(text);
+
+	if (version <= REPORT_SCHEMA_VERSION)
+		return;
+	if (!w->newer++)
+		w->newer_id = id;
+	if (version > w->newer_version)
+		w->newer_version = version;
+}
+
+static void say_newer(const struct walk *w)
+{
+	if (w->newer)
+		verify_say(w->v, "newer", w->level, w->newer_id,
+			   "reports in %s have schema_version %llu (%zu of them, this one first), "
+			   "and this program reads %d: nothing but their chain is checked here, so "
+			   "verify with the program that wrote them",
+			   report_levels[w->level].dir, w->newer_version, w->newer,
+			   REPORT_SCHEMA_VERSION);
 }
 
 /* Packing that was cut short leaves both forms, with the same content. */
 static int check_packed(struct walk *w, const struct buf *text, const char *id)
 {
 	struct buf packed = { 0 };
-	int err = report_read_packed(w->v->store, report_levels[w->level].dir, id, REPORT_MAX_BYTES,
-				     &packed);
+	int err = report_read_packed(w->v->store, report_levels[w->level].dir, id, &packed);
 
 	if (err != -ENOMEM && err != -ENOENT &&
 	    (err || packed.len != text->len || memcmp(packed.data, text->data, text->len) != 0))
 		verify_say(w->v, "forged", w->level, id, "its packed form has other content");
 	buf_free(&packed);
 	return err == -ENOMEM ? err : 0;
+}
+
+static void say_unreadable(struct walk *w, const char *id, int err)
+{
+	if (err == -ENOENT)
+		return; /* gone since it was listed: its number in the chain tells whether we did it */
+	if (err == -EFBIG)
+		verify_say(w->v, "unreadable", w->level, id,
+			   "it is larger than the %zu MiB that a report of its level may have",
+			   report_levels[w->level].max_bytes >> 20);
+	else
+		verify_say(w->v, "unreadable", w->level, id, "it cannot be read: %s",
+			   strerror(-err));
 }
 
 static int check_report(struct walk *w, const struct report_file *file)
@@ -122,19 +187,13 @@ static int check_report(struct walk *w, const struct report_file *file)
 		buf_free(&text);
 		if (err == -ENOMEM)
 			return err;
-		verify_say(w->v, "unreadable", w->level, id, "it cannot be read: %s",
-			   strerror(-err));
+		say_unreadable(w, id, err);
 		return 0;
 	}
 	w->v->totals->reports[w->level]++;
 	check_name(w, &text, id);
-	if (chain_read(text.data, text.len, &e->link)) {
-		err = check_digest(w, &text, e);
-		w->n++;
-	} else {
-		verify_say(w->v, "changed", w->level, id,
-			   "it has no place in the chain: it is damaged, or none of ours");
-	}
+	note_newer(w, &text, id);
+	err = check_text(w, &text, e);
 	if (!err && file->both)
 		err = check_packed(w, &text, id);
 	buf_free(&text);
@@ -205,9 +264,11 @@ static void pass_removed(struct walk *w, const struct removed *r, unsigned long 
 {
 	const unsigned long long last = r->last < number ? r->last : number - 1;
 
-	if (w->before && r->first < w->next)
+	if (w->before && r->first < w->next && !w->v->changed)
 		verify_say(w->v, "forged", w->level, w->before->id,
 			   "it lies among reports that were removed");
+	else if (r->first < w->next)
+		; /* they went while we looked, the first of them after we had read it */
 	else if (w->before && w->known && r->previous_sha256[0] &&
 		 strcmp(r->previous_sha256, w->sha256) != 0)
 		verify_say(w->v, "forged", w->level, w->before->id,
@@ -227,7 +288,7 @@ static void pass_removed(struct walk *w, const struct removed *r, unsigned long 
 static unsigned long long next_removed(const struct walk *w, unsigned long long from,
 				       unsigned long long end)
 {
-	const struct heads_file *f = &w->v->heads;
+	const struct heads_file *f = &w->v->now;
 
 	for (size_t i = 0; i < f->n_removed; i++)
 		if (f->removed[i].level == w->level && f->removed[i].first > from &&
@@ -236,11 +297,20 @@ static unsigned long long next_removed(const struct walk *w, unsigned long long 
 	return end;
 }
 
+/* Also one that went while we looked. */
+static const struct removed *find_removed(struct walk *w, unsigned long long number)
+{
+	const struct removed *r = heads_find_removed(&w->v->now, w->level, number);
+
+	return r || verify_read_again(w->v) != 1 ? r
+						 : heads_find_removed(&w->v->now, w->level, number);
+}
+
 /* Up to `number`, which is there: what is missing was removed by us, or it was taken away. */
 static void pass_gap(struct walk *w, unsigned long long number, const char *previous_id)
 {
 	while (w->next < number) {
-		const struct removed *r = heads_find_removed(&w->v->heads, w->level, w->next);
+		const struct removed *r = find_removed(w, w->next);
 		unsigned long long first = w->next;
 
 		if (r) {
@@ -257,7 +327,7 @@ static void pass_gap(struct walk *w, unsigned long long number, const char *prev
 /* One that was to go and is still there must be the one that was noted. */
 static void check_noted(struct walk *w, const struct entry *e)
 {
-	const struct removed *r = heads_find_removed(&w->v->heads, w->level, e->link.number);
+	const struct removed *r = heads_find_removed(&w->v->now, w->level, e->link.number);
 
 	if (r && r->last == e->link.number && !e->changed &&
 	    strcmp(r->last_sha256, e->link.sha256) != 0)
@@ -306,8 +376,7 @@ static void check_end(struct walk *w)
 static int behind_end(struct walk *w, struct entry *e)
 {
 	const struct head *pending = &w->v->heads.pending[w->level];
-	struct heads_file now;
-	bool came;
+	const struct heads_file *now = &w->v->now;
 	int err;
 
 	if (pending->number == e->link.number && chain_same(pending->sha256, e->link.sha256)) {
@@ -315,16 +384,16 @@ static int behind_end(struct walk *w, struct entry *e)
 		return 0;
 	}
 	/* Or an agent that runs has written it since we began. */
-	err = heads_read(&now, w->v->store, NULL);
-	came = !err && (now.head[w->level].number >= e->link.number ||
-			now.pending[w->level].number == e->link.number);
-	heads_file_free(&now);
-	if (came)
+	err = verify_read_again(w->v);
+	if (err < 0)
+		return err;
+	if (now->head[w->level].number >= e->link.number ||
+	    now->pending[w->level].number == e->link.number)
 		check_link(w, e);
-	else if (!err)
+	else
 		verify_say(w->v, "forged", w->level, e->id,
 			   "it lies behind the end of the chain: nobody announced it");
-	return err;
+	return 0;
 }
 
 static int walk_chain(struct walk *w)
@@ -356,21 +425,37 @@ static int walk_chain(struct walk *w)
 	return err;
 }
 
+/* Their names are anybody's; who prints the text escapes it. */
+static void say_strange(struct verify *v, enum report_level level)
+{
+	const struct report_files *f = &v->files[level];
+	struct buf names = { 0 };
+
+	for (size_t i = 0; i < f->strange && i < REPORT_STRANGE_NAMED; i++)
+		buf_addf(&names, "%s'%.100s'", i ? ", " : "", f->strange_name[i]);
+	if (f->strange > REPORT_STRANGE_NAMED)
+		buf_addf(&names, " and %zu more", f->strange - REPORT_STRANGE_NAMED);
+	if (f->strange)
+		verify_say(v, "strange", level, "",
+			   "%zu entries of the directory are no reports: %s", f->strange,
+			   buf_failed(&names) ? "" : names.data);
+	buf_free(&names);
+}
+
 static int check_level(struct verify *v, enum report_level level)
 {
 	const struct report_files *files = &v->files[level];
 	struct walk w = { .v = v, .level = level };
 	int err = 0;
 
-	if (files->strange)
-		verify_say(v, "strange", level, "", "%zu entries of the directory are no reports",
-			   files->strange);
+	say_strange(v, level);
 	w.entry = calloc(files->n + 1, sizeof(*w.entry));
 	if (!w.entry)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < files->n; i++)
 		err = check_report(&w, &files->file[i]);
 	if (!err) {
+		say_newer(&w);
 		qsort(w.entry, w.n, sizeof(*w.entry), compare_entries);
 		drop_doubles(&w);
 		if (v->heads.there && !v->heads.damaged)
@@ -411,7 +496,10 @@ int report_verify(struct report_store *s, const struct verify_config *cfg,
 
 	memset(out, 0, sizeof(*out));
 	/* First, so that what a running agent adds meanwhile lies behind it, not before. */
-	err = heads_read(&v.heads, s, cfg->key);
+	err = read_heads(&v, &v.now);
+	v.heads = v.now;
+	v.heads.removed = NULL;
+	v.heads.n_removed = 0;
 	for (enum report_level i = 0; !err && i < N_LEVELS; i++)
 		err = report_files_names(s, report_levels[i].dir, &v.files[i]);
 	if (!err)
@@ -423,6 +511,6 @@ int report_verify(struct report_store *s, const struct verify_config *cfg,
 		err = verify_parents(&v, i);
 	for (enum report_level i = 0; i < N_LEVELS; i++)
 		report_files_free(&v.files[i]);
-	heads_file_free(&v.heads);
+	heads_file_free(&v.now);
 	return err;
 }

@@ -14,8 +14,9 @@
 struct verify_finding {
 	/*
 	 * changed, removed, cut, reordered, forged, unsigned, unreadable, differs (a parent from its
-	 * children), chain (chain.json), removals (removed.jsonl), strange (a file that is no
-	 * report); note: nothing wrong, but worth knowing.
+	 * children), chain (chain.json), removals (removed.jsonl), newer (of a later schema_version:
+	 * only its chain can be judged), strange (a file that is no report); note: nothing wrong,
+	 * but worth knowing.
 	 */
 	const char *kind;
 	enum report_level level; /* N_LEVELS: of none */
@@ -27,7 +28,7 @@ struct verify_totals {
 	size_t reports[N_LEVELS];
 	size_t removed;	   /* by retention, by the record of it */
 	size_t recomputed; /* parents that were made again */
-	size_t skipped;	   /* parents whose children are gone by retention */
+	size_t skipped;	   /* parents whose children are gone by retention, or are newer */
 	size_t problems, notes;
 	char head[N_LEVELS]
 		 [CHAIN_HEX]; /* to be kept elsewhere: what a later check must still find */

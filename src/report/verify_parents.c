@@ -28,6 +28,11 @@ static void where(const struct buf *a, const struct buf *b, char *out, size_t si
 	}
 }
 
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
 static void compare(struct verify *v, enum report_level level, struct report_window w,
 		    const char *id, const struct buf *made_id, const struct buf *made,
 		    struct buf *text)
@@ -37,9 +42,9 @@ static void compare(struct verify *v, enum report_level level, struct report_win
 
 	if (strcmp(made_id->data ? made_id->data : "", id) != 0) {
 		verify_say(v, "differs", level, id, "its window is that of %s", made_id->data);
-	} else if (text->len != made->len || memcmp(text->data, made->data, made->len) != 0) {
+	} else if (!same(text, made)) {
 		where(text, made, member, sizeof(member));
-		owed = heads_owes(&v->heads, w);
+		owed = heads_owes(&v->now, w);
 		verify_say(
 			v, owed ? "note" : "differs", level, id,
 			"made again from its children it is another, from the member \"%s\" on; %s",
@@ -51,14 +56,37 @@ static void compare(struct verify *v, enum report_level level, struct report_win
 	}
 }
 
+struct reader {
+	struct heads_reader of;
+	bool newer; /* one of them is */
+};
+
+static int read_child(void *ctx, enum report_level level, const char *id, struct buf *text)
+{
+	struct reader *r = ctx;
+	int err = heads_read_child(&r->of, level, id, text);
+
+	if (!err && report_schema_version(text) > REPORT_SCHEMA_VERSION)
+		r->newer = true;
+	return err;
+}
+
+/* By retention, before we began or since. */
+static bool children_gone(struct verify *v, enum report_level level, struct report_window w)
+{
+	return heads_children_removed(&v->now, level, w) ||
+	       (verify_read_again(v) == 1 && heads_children_removed(&v->now, level, w));
+}
+
 static int verify_parent(struct verify *v, enum report_level level, const char *id)
 {
-	struct heads_reader reader = { v->store, &v->heads, v->cfg->key };
+	struct reader reader = { { v->store, &v->heads, v->cfg->key, NULL }, false };
 	struct buf text = { 0 }, made_id = { 0 }, made = { 0 };
 	struct report_window w;
 	const char **ids;
 	edr_s64 start_ns;
 	size_t n;
+	bool skip;
 	int err;
 
 	if (report_level_of_id(id, &start_ns) != level) {
@@ -66,27 +94,32 @@ static int verify_parent(struct verify *v, enum report_level level, const char *
 		return 0;
 	}
 	w = report_level_window(level, start_ns, 0);
-	if (heads_children_removed(&v->heads, level, w)) {
+	if (heads_children_removed(&v->now, level, w)) {
 		v->totals->skipped++;
 		return 0;
 	}
 	ids = report_children(&v->files[level - 1], level, w, &n);
 	if (!ids)
 		return -ENOMEM;
-	err = report_parent_make(heads_read_child, &reader, level, w, ids, n, &made_id, &made);
+	err = report_parent_make(read_child, &reader, level, w, ids, n, &made_id, &made);
 	free(ids);
-	if (!err && !report_read_unsealed(v->store, level, id, &text)) {
-		compare(v, level, w, id, &made_id, &made, &text);
-		v->totals->recomputed++;
-	} else if (err && err != -ENOMEM) {
+	if (err == -ENOMEM)
+		; /* nothing can be said */
+	else if (err)
 		verify_say(v, "differs", level, id, "it cannot be made from its children: %s",
 			   strerror(-err));
-		err = 0;
+	else if (!report_read_unsealed(v->store, level, id, &text)) {
+		skip = reader.newer || report_schema_version(&text) > REPORT_SCHEMA_VERSION ||
+		       (!same(&text, &made) && children_gone(v, level, w));
+		v->totals->skipped += skip;
+		v->totals->recomputed += !skip;
+		if (!skip)
+			compare(v, level, w, id, &made_id, &made, &text);
 	}
 	buf_free(&text);
 	buf_free(&made_id);
 	buf_free(&made);
-	return err;
+	return err == -ENOMEM ? err : 0;
 }
 
 int verify_parents(struct verify *v, enum report_level level)

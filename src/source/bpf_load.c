@@ -18,6 +18,7 @@
 #include "source/host.h"
 #include "source/syscalls.h"
 #include "util/log.h"
+#include "util/pow2.h"
 #include "wire/wire.h"
 
 enum hook { HOOK_RAW, HOOK_SYSCALL, HOOK_CGROUP, HOOK_ANY_SYSCALL };
@@ -180,11 +181,9 @@ static unsigned tracepoint_args(const struct btf *btf, const char *tracepoint)
 
 static size_t ring_bytes(size_t asked)
 {
-	size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t least = (size_t)sysconf(_SC_PAGESIZE), most = (size_t)1 << 30;
 
-	while (bytes < asked && bytes < (size_t)1 << 30)
-		bytes *= 2;
-	return bytes;
+	return asked < least ? least : asked > most ? most : pow2_down(2 * asked - 1);
 }
 
 static int set_sizes(struct edr_bpf *skel, const struct source_config *cfg)

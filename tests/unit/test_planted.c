@@ -287,6 +287,87 @@ START_TEST(a_directory_of_another)
 }
 END_TEST
 
+/* ---- a cell whose digest fits ---- */
+
+/* In place of the one that was written; `behind`: beside it, as if it had come next. */
+static void forge(const char *id, bool behind)
+{
+	char name[CHAIN_ID_MAX + 8];
+	struct report_store *store;
+	struct chain_link link;
+	struct buf text = { 0 };
+	char *at;
+
+	ck_assert_int_eq(report_store_open(&store, dir, err, sizeof(err)), 0);
+	ck_assert_int_eq(report_read(store, "cells", id, &text), 0);
+	ck_assert(chain_read(text.data, text.len, &link));
+	ck_assert(chain_unseal(&text));
+	at = memmem(text.data, text.len, "\"entries\": ", 11);
+	ck_assert_ptr_nonnull(at);
+	at[11] = at[11] == '9' ? '8' : '9';
+	snprintf(name, sizeof(name), "%s.json", id);
+	if (behind) {
+		at = memmem(text.data, text.len, id, strlen(id));
+		ck_assert_ptr_nonnull(at);
+		at[strlen(id) - 2] ^= 1; /* another minute */
+		snprintf(name, sizeof(name), "%.*s.json", (int)strlen(id), at);
+		link.number = 100;
+	}
+	ck_assert_int_eq(chain_seal(&text, &link, NULL), 0);
+	ck_assert_int_eq(report_file_replace(store, "cells", name,
+					     (struct wire_span){ text.data, text.len }),
+			 0);
+	buf_free(&text);
+	report_store_close(store);
+}
+
+static void block_refuses(const char *id)
+{
+	struct report_store *store;
+	struct buf text = { 0 };
+	char row[128];
+
+	ck_assert_int_eq(report_store_open_read(&store, dir, err, sizeof(err)), 0);
+	ck_assert_int_eq(report_read(store, "blocks", "block-20241004T0000Z", &text), 0);
+	report_store_close(store);
+	snprintf(row, sizeof(row), "\"report_id\": \"%s\", \"why\": \"damaged\"", id);
+	ck_assert_ptr_nonnull(strstr(text.data, row));
+	buf_free(&text);
+	ck_assert_uint_gt(verify().problems, 0);
+}
+
+/* In the block that is open; `restart`: and the agent starts anew before it is over. */
+static void forge_in_block(bool behind, bool restart)
+{
+	const struct report_writer_config cfg = { .dir = dir };
+	struct report_shelf *s;
+
+	ck_assert_int_eq(report_shelf_open(&s, &cfg, err, sizeof(err)), 0);
+	for (unsigned i = 0; i < 4; i++)
+		ck_assert_int_eq(put(s, queue_item_cell(cell_number(i), QUEUE_CELL)), 0);
+	forge("cell-20241004T0015Z", behind);
+	if (restart) {
+		report_shelf_close(s);
+		ck_assert_int_eq(report_shelf_open(&s, &cfg, err, sizeof(err)), 0);
+	}
+	ck_assert_int_eq(put(s, queue_item_time(BEGIN + 5 * 3600 * S)), 0);
+	report_shelf_close(s);
+}
+
+START_TEST(a_forged_cell_gets_into_no_block)
+{
+	forge_in_block(false, false);
+	block_refuses("cell-20241004T0015Z");
+}
+END_TEST
+
+START_TEST(a_cell_behind_the_end_gets_into_no_block)
+{
+	forge_in_block(true, true);
+	block_refuses("cell-20241004T0014Z");
+}
+END_TEST
+
 static void setup(void)
 {
 	char path[96];
@@ -328,6 +409,11 @@ int main(void)
 	tc = tcase_create("a_directory_of_another");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_directory_of_another);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("a_forged_cell");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_forged_cell_gets_into_no_block);
+	tcase_add_test(tc, a_cell_behind_the_end_gets_into_no_block);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -164,6 +164,16 @@ unreadable zeros
 gzip -n "$R/cells/$bad.json"
 unreadable "packed zeros"
 rm "$R/cells/$bad.json.gz"
+# All that list shows is there, but not the end.
+head -c $(($(wc -c <"$good") - 100)) "$good" >"$R/cells/$bad.json"
+unreadable "a report that was cut"
+rm "$R/cells/$bad.json"
+# A part of 40 MB: more than one may have, and more than is held in memory for it.
+mkdir -p "$R/interim"
+head -c 40000000 /dev/zero | gzip -n >"$R/interim/$bad.part0001.json.gz"
+expect 66 "larger than a report of its level may be" show "$bad.part0001" --level interim
+expect 1 "it is larger than the 32 MiB" verify
+rm -r "$R/interim"
 ln -s "$id.json" "$R/cells/$bad.json"
 expect 0 "$id" list
 rm "$R/cells/$bad.json"
@@ -184,8 +194,26 @@ R=$tmp/newer
 expect 65 "this report has schema_version 2, and this program reads 1" show "$id" --text
 [ ! -s "$tmp/out" ] || fail "a newer report is shown in part"
 expect 0 '"schema_version": 2' show "$id"
+expect 0 "its members may mean something else" show "$id"
+jq -e .report_id "$tmp/out" >"$tmp/null" || fail "a newer report is not shown as it is"
+[ "$(wc -l <"$tmp/err")" -eq 1 ] || fail "a newer report takes more than a sentence"
 expect 0 "$id" list
+expect 1 "newer      $id: reports in cells have schema_version 2 (1 of them, this one first)" verify
 R=$mine
+
+# Other people's files are named, and not obeyed.
+touch "$R/daily/$(printf 'a\033[2J')"
+expect 1 "strange    daily: 1 entries of the directory are no reports: 'a\x1b[2J'" verify
+rm "$R"/daily/a*
+
+# Where the lock cannot be had, nothing is made.
+rm "$R/.lock"
+mkdir "$R/.lock"
+expect 73 "cannot be locked" rebuild
+rmdir "$R/.lock"
+ln -s elsewhere "$R/.lock"
+expect 73 "cannot be locked" rebuild
+rm "$R/.lock"
 
 # Packed, it is the same.
 expect 0 "all is well" verify

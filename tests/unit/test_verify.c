@@ -8,12 +8,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "collect.h"
 #include "feed.h"
 #include "report/files.h"
 #include "report/heads.h"
 #include "report/parent.h"
+#include "report/retain.h"
 #include "report/verify.h"
 #include "suite.h"
 #include "util/log.h"
@@ -27,9 +29,10 @@ static const struct chain_key other_key = { .len = 16, .bytes = "another key is'
 static const struct chain_key *key;
 
 static struct {
-	char kind[16], id[CHAIN_ID_MAX];
+	char kind[16], id[CHAIN_ID_MAX], text[512];
 } found[MAX_FOUND];
 static size_t n_found;
+static void (*meanwhile)(void); /* once, at the first finding */
 static char ids[N_CELLS][CHAIN_ID_MAX];
 static char block[CHAIN_ID_MAX];
 
@@ -38,7 +41,14 @@ static void on_finding(void *ctx, const struct verify_finding *f)
 	(void)ctx;
 	ck_assert_uint_lt(n_found, MAX_FOUND);
 	snprintf(found[n_found].kind, sizeof(found[0].kind), "%s", f->kind);
+	snprintf(found[n_found].text, sizeof(found[0].text), "%s", f->text);
 	snprintf(found[n_found++].id, sizeof(found[0].id), "%s", f->id);
+	if (meanwhile) {
+		void (*now)(void) = meanwhile;
+
+		meanwhile = NULL;
+		now();
+	}
 }
 
 static struct verify_totals verify_with(const struct chain_key *k)
@@ -474,6 +484,156 @@ START_TEST(a_link_is_not_followed)
 }
 END_TEST
 
+/* ---- what is no report, or not one of ours ---- */
+
+static void plant(const char *level, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, level, name);
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+START_TEST(strange_names_are_told)
+{
+	static const char *const names[] = { "zz\033[2J", "b c", "notes", "a", "x.json.old" };
+
+	make_tree(NULL);
+	for (size_t i = 0; i < 5; i++) {
+		plant("daily", names[i]);
+		ck_assert_uint_eq(verify_with(NULL).problems, 1);
+	}
+	ck_assert_str_eq(found[0].text, "5 entries of the directory are no reports: 'a', 'b c', "
+					"'notes' and 2 more");
+}
+END_TEST
+
+static void write_newer(const char *level, const char *name, const char *id)
+{
+	struct buf text = { 0 };
+
+	buf_addf(&text,
+		 "{\n  \"schema_version\": 2,\n  \"level\": \"%s\",\n  \"report_id\": \"%s\",\n"
+		 "  \"total\": 0\n}\n",
+		 name, id);
+	ck_assert_int_eq(report_store_replace(store, level, id, text.data, text.len, "rebuilt"), 0);
+	buf_free(&text);
+}
+
+static void only_newer(const char *id)
+{
+	ck_assert_uint_eq(verify_with(NULL).problems, 1);
+	ck_assert_str_eq(found[0].kind, "newer");
+	ck_assert_str_eq(found[0].id, id);
+	ck_assert_ptr_nonnull(strstr(found[0].text, "have schema_version 2 (1 of them"));
+	ck_assert_uint_eq(n_found, 1);
+}
+
+/* Nothing but its chain can be judged; nor what is made of it. */
+START_TEST(reports_of_a_newer_program)
+{
+	char id[CHAIN_ID_MAX + 8];
+
+	make_tree(NULL);
+	open_tree();
+	write_newer("blocks", "block", block);
+	only_newer(block);
+	close_tree();
+	teardown();
+	setup();
+	make_tree(NULL);
+	open_tree();
+	snprintf(id, sizeof(id), "%s-2", ids[2]);
+	write_newer("cells", "cell", id);
+	heads_paid(heads);
+	close_tree();
+	only_newer(id);
+}
+END_TEST
+
+/* 40 MB of zeros in 40 KB. */
+START_TEST(a_bomb)
+{
+	const size_t bytes = (size_t)40 << 20, most = report_levels[LEVEL_INTERIM].max_bytes;
+	char path[512], *zeros = calloc(1, bytes);
+	struct buf text = { 0 };
+	gzFile f;
+
+	make_tree(NULL);
+	ck_assert_uint_lt(most, bytes);
+	snprintf(path, sizeof(path), "%s/interim/%s.part0001.json.gz", dir, ids[0]);
+	f = gzopen(path, "wb");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(gzwrite(f, zeros, (unsigned)bytes), (int)bytes);
+	gzclose(f);
+	free(zeros);
+	open_tree();
+	snprintf(path, sizeof(path), "%s.part0001", ids[0]);
+	ck_assert_int_eq(report_read(store, "interim", path, &text), -EFBIG);
+	ck_assert_uint_lt(text.len, most + (1 << 20));
+	close_tree();
+	buf_free(&text);
+	says("unreadable", path);
+	ck_assert_ptr_nonnull(strstr(found[0].text, "32 MiB"));
+}
+END_TEST
+
+/* ---- an agent that runs meanwhile ---- */
+
+static void remove_cells(void)
+{
+	const struct retain_config cfg = { .max_bytes = 1 };
+	struct retain_totals done;
+
+	open_tree();
+	ck_assert_int_eq(report_retain(store, heads, &cfg,
+				       (edr_s64)(FEED_WINDOW + 86400) * 1000000000, &done),
+			 0);
+	ck_assert_uint_eq(done.removed, N_CELLS);
+	close_tree();
+}
+
+/* Before the cells are read; after that, and before the block is made again. */
+START_TEST(retention_meanwhile)
+{
+	static const char *const first[] = { "interim", "monthly" };
+
+	for (size_t i = 0; i < 2; i++) {
+		make_tree(NULL);
+		plant(first[i], "strange");
+		meanwhile = remove_cells;
+		ck_assert_msg(verify_with(NULL).problems == 1, "%s: %s %s: %s", first[i],
+			      found[1].kind, found[1].id, found[1].text);
+		ck_assert_str_eq(found[0].kind, "strange");
+		ck_assert_uint_eq(n_found, 1);
+		ck_assert_uint_eq(verify_with(NULL).removed, N_CELLS);
+		teardown();
+		setup();
+	}
+}
+END_TEST
+
+/* When some of them were read already. */
+START_TEST(retention_halfway)
+{
+	char name[CHAIN_ID_MAX + 16];
+	struct buf text = { 0 };
+
+	make_tree(NULL);
+	snprintf(name, sizeof(name), "%s-2", ids[N_CELLS / 2]);
+	buf_adds(&text, "{}\n");
+	write_text("cells", name, &text);
+	buf_free(&text);
+	log_set_level((enum log_level) - 1);
+	meanwhile = remove_cells;
+	verify_with(NULL);
+	ck_assert_msg(n_found == 2, "%s %s: %s", found[2].kind, found[2].id, found[2].text);
+	ck_assert_str_eq(found[0].id, name);
+	ck_assert_str_eq(found[1].id, name);
+	ck_assert_uint_eq(verify_with(NULL).removed, N_CELLS);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -493,6 +653,11 @@ int main(void)
 		killed_between_announcement_and_report,
 		killed_between_report_and_confirmation,
 		a_link_is_not_followed,
+		strange_names_are_told,
+		reports_of_a_newer_program,
+		a_bomb,
+		retention_meanwhile,
+		retention_halfway,
 	};
 
 	return suite_run("verify", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 200);
