@@ -59,7 +59,7 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
 	off = cgroup_path(s, cg);
 	skipped = any_prefix_matches(s, &skip_cgroups, filter_n_cgroups, true);
 	len = sizeof(s->cgroup) + path_copy(s, sizeof(s->cgroup), off);
-	header_init(&s->hdr, EDR_CGROUP, len, task);
+	header_init(&s->hdr, EDR_CGROUP, len, task->group_leader->start_boottime);
 	s->cgroup.cgroup_id = id;
 	s->cgroup.path.off = sizeof(s->cgroup);
 	s->cgroup.path.len = len - sizeof(s->cgroup);
@@ -73,28 +73,26 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
  * namespace, and in it any path. */
 static __always_inline bool exe_skipped(struct scratch *s, struct task_struct *task, u32 flags)
 {
-	if (!filter_n_paths || flags ||
-	    BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) != filter_mnt_ns)
+	if (!filter_n_paths || flags || task->nsproxy->mnt_ns->ns.inum != filter_mnt_ns)
 		return false;
 	return any_prefix_matches(s, &skip_paths, filter_n_paths, false);
 }
 
 static __always_inline void exec_identity(struct edr_exec *e, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
-	struct tty_struct *tty;
+	const struct cred *cred = task->cred;
+	struct task_struct *parent = task->real_parent->group_leader;
+	struct tty_struct *tty = task->signal->tty;
 
-	e->ppid = BPF_CORE_READ(parent, tgid);
-	e->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
-	e->uid = BPF_CORE_READ(cred, uid.val);
-	e->gid = BPF_CORE_READ(cred, gid.val);
-	e->euid = BPF_CORE_READ(cred, euid.val);
-	e->egid = BPF_CORE_READ(cred, egid.val);
+	e->ppid = parent->tgid;
+	e->parent_start_ns = parent->start_boottime;
+	e->uid = cred->uid.val;
+	e->gid = cred->gid.val;
+	e->euid = cred->euid.val;
+	e->egid = cred->egid.val;
 	e->loginuid = task_loginuid(task);
 	e->sessionid = task_sessionid(task);
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
-	tty = BPF_CORE_READ(task, signal, tty);
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	__builtin_memset(e->tty, 0, sizeof(e->tty));
 	if (tty)
 		bpf_probe_read_kernel_str(e->tty, sizeof(e->tty), &tty->name);
@@ -103,29 +101,26 @@ static __always_inline void exec_identity(struct edr_exec *e, struct task_struct
 static __always_inline void exec_file(struct edr_exec *e, struct file *exe,
 				      struct linux_binprm *bprm)
 {
-	struct inode *inode = BPF_CORE_READ(exe, f_inode);
-	struct dentry *dentry = BPF_CORE_READ(exe, f_path.dentry);
-	u16 mode = BPF_CORE_READ(inode, i_mode);
-	u8 ident[ELF_CLASS_AT + 1] = {};
+	struct inode *inode = exe->f_inode;
+	struct dentry *dentry = exe->f_path.dentry;
+	u16 mode = inode->i_mode;
 	char memfd[6] = {};
 
-	e->exe_ino = BPF_CORE_READ(inode, i_ino);
-	e->exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	e->exe_ino = inode->i_ino;
+	e->exe_dev = inode->i_sb->s_dev;
 	e->exec_flags = 0;
-	if ((mode & S_ISUID) && BPF_CORE_READ(inode, i_uid.val) == e->euid)
+	if ((mode & S_ISUID) && inode->i_uid.val == e->euid)
 		e->exec_flags |= EDR_EXEC_SETUID;
-	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-	    BPF_CORE_READ(inode, i_gid.val) == e->egid)
+	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && inode->i_gid.val == e->egid)
 		e->exec_flags |= EDR_EXEC_SETGID;
-	bpf_probe_read_kernel(ident, sizeof(ident), &bprm->buf);
-	if (ident[0] == 0x7f && ident[ELF_CLASS_AT] == ELFCLASS32)
+	if (bprm->buf[0] == 0x7f && bprm->buf[ELF_CLASS_AT] == ELFCLASS32)
 		e->exec_flags |= EDR_EXEC_COMPAT32;
-	if (BPF_CORE_READ(inode, i_nlink) == 0 || !BPF_CORE_READ(dentry, d_hash.pprev)) {
+	if (inode->i_nlink == 0 || !dentry->d_hash.pprev) {
 		e->exec_flags |= EDR_EXEC_DELETED;
 		/* Its dentry hangs in no tree, which no file with a path can bring about. mm/memfd.c */
-		bpf_probe_read_kernel(memfd, sizeof(memfd), BPF_CORE_READ(dentry, d_name.name));
+		bpf_probe_read_kernel(memfd, sizeof(memfd), dentry->d_name.name);
 		if (memfd[0] == 'm' && memfd[1] == 'e' && memfd[2] == 'm' && memfd[3] == 'f' &&
-		    memfd[4] == 'd' && memfd[5] == ':' && BPF_CORE_READ(dentry, d_parent) == dentry)
+		    memfd[4] == 'd' && memfd[5] == ':' && dentry->d_parent == dentry)
 			e->exec_flags |= EDR_EXEC_MEMFD;
 	}
 }
@@ -142,7 +137,7 @@ static __always_inline u32 exec_string(struct scratch *s, u32 at, u32 max, const
 
 static __always_inline u32 exec_argv(struct scratch *s, u32 at, struct mm_struct *mm)
 {
-	u64 from = BPF_CORE_READ(mm, arg_start), bytes = BPF_CORE_READ(mm, arg_end) - from;
+	u64 from = mm->arg_start, bytes = mm->arg_end - from;
 	u32 len = bytes > EDR_ARGV_MAX ? EDR_ARGV_MAX : bytes, done, part;
 
 	s->exec.argv_bytes = bytes > 0xffffffff ? 0xffffffff : bytes;
@@ -168,14 +163,14 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 					struct linux_binprm *bprm)
 {
 	struct edr_exec *e = &s->exec;
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct file *exe = BPF_CORE_READ(mm, exe_file);
-	const char *filename = BPF_CORE_READ(bprm, filename), *interp = BPF_CORE_READ(bprm, interp);
+	struct mm_struct *mm = task->mm;
+	struct file *exe = mm->exe_file;
+	const char *filename = bprm->filename, *interp = bprm->interp;
 	bool skip = false;
 	u32 at = sizeof(*e), off, flags = 0;
 	u64 cgroup_id = cgroup_note(s, task, &skip);
 
-	header_init(&s->hdr, EDR_EXEC, 0, task);
+	header_init(&s->hdr, EDR_EXEC, 0, task->group_leader->start_boottime);
 	e->cgroup_id = cgroup_id;
 	exec_identity(e, task);
 	exec_file(e, exe, bprm);
@@ -187,7 +182,7 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 		return;
 	}
 	s->hdr.flags = flags;
-	e->argc = BPF_CORE_READ(bprm, argc);
+	e->argc = bprm->argc;
 	e->exec_tid = old_tid;
 	if (old_tid != s->hdr.tid)
 		e->exec_flags |= EDR_EXEC_BY_THREAD;
@@ -213,7 +208,7 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 		emit_exec(s, at, EDR_EXEC);
 }
 
-SEC("raw_tp/sched_process_exec")
+SEC("tp_btf/sched_process_exec")
 int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = (void *)ctx->args[0];
@@ -221,7 +216,7 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct scratch *s;
 
 	calls_forget(old_tid); /* the call does not return under this tid */
-	if ((u32)BPF_CORE_READ(task, tgid) == self_tgid)
+	if ((u32)task->tgid == self_tgid)
 		return 0;
 	s = scratch_get(&slot);
 	if (!s) {
@@ -302,7 +297,7 @@ static __always_inline void exec_failed_report(struct scratch *s, struct call *c
 	u32 at = sizeof(*e);
 	long n;
 
-	header_init(&s->hdr, EDR_EXEC_FAILED, 0, task);
+	header_init(&s->hdr, EDR_EXEC_FAILED, 0, current_start_ns());
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	e->uid = BPF_CORE_READ(task, cred, uid.val);
 	e->euid = BPF_CORE_READ(task, cred, euid.val);

@@ -70,14 +70,13 @@ struct connect_record {
 };
 
 /* Fills all but address and result. False when filters leave it out. */
-static __always_inline bool connect_init(struct connect_record *r, struct task_struct *task,
-					 u32 seen_by)
+static __always_inline bool connect_init(struct connect_record *r, u32 seen_by)
 {
 	struct edr_connect *e = &r->e;
 
-	header_init(&e->hdr, EDR_CONNECT, sizeof(*e), task);
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
-	e->uid = BPF_CORE_READ(task, cred, uid.val);
+	header_init(&e->hdr, EDR_CONNECT, sizeof(*e), current_start_ns());
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	e->uid = bpf_get_current_uid_gid();
 	e->seen_by = seen_by;
 	e->fd = -1;
 	e->result = EDR_RESULT_UNKNOWN;
@@ -172,14 +171,13 @@ static __always_inline void connect_settled(u64 key, s64 ret)
  * inet ones itself when it finds no call. */
 static __always_inline void connect_at_entry(struct connect_call *call)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct connect_record r;
 	u16 family;
 
 	__builtin_memcpy(&family, call->addr, sizeof(family));
 	if (call->addr_len >= sizeof(family) && (family == AF_INET || family == AF_INET6))
 		return;
-	if (!connect_init(&r, task, EDR_SEEN_SYSCALL))
+	if (!connect_init(&r, EDR_SEEN_SYSCALL))
 		return;
 	r.e.fd = call->fd;
 	r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
@@ -207,8 +205,9 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 }
 
 /* The socket behind a descriptor: its type and protocol. Another thread may have closed it since. */
-static __always_inline void connect_socket(struct edr_connect *e, struct task_struct *task, u32 fd)
+static __always_inline void connect_socket(struct edr_connect *e, u32 fd)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
 	struct socket *socket;
@@ -244,7 +243,6 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 SEC("tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct syscall_exit_ctx *ctx)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct connect_call *call = call_of(&connect_calls);
 	struct connect_record r;
 	s64 ret = ctx->ret;
@@ -253,13 +251,13 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 		return 0;
 	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
 		ret = -EINTR;
-	if (connect_init(&r, task, EDR_SEEN_SYSCALL)) {
+	if (connect_init(&r, EDR_SEEN_SYSCALL)) {
 		r.e.fd = call->fd;
 		r.e.result = ret;
 		r.e.protocol = call->protocol;
 		r.e.sock_type = call->sock_type;
 		if (!call->sock_type)
-			connect_socket(&r.e, task, call->fd);
+			connect_socket(&r.e, call->fd);
 		if (!call->verified)
 			r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
 		connect_emit(&r, connect_address(&r, call));
@@ -273,8 +271,7 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 /* The kernel's copy of the address, into the call under way, or out as an event of its own. */
 static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, u32 len)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	u32 tid = BPF_CORE_READ(task, pid), protocol = ctx->protocol;
+	u32 tid = bpf_get_current_pid_tgid(), protocol = ctx->protocol;
 	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
 	struct connect_record r;
 	u64 cookie;
@@ -291,7 +288,7 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 		cookie = bpf_get_socket_cookie(ctx);
 		bpf_map_update_elem(&announced, &cookie, &tid, BPF_ANY);
 	}
-	if (!connect_init(&r, task, EDR_SEEN_CGROUP))
+	if (!connect_init(&r, EDR_SEEN_CGROUP))
 		return;
 	r.e.protocol = protocol;
 	r.e.sock_type = ctx->type;
@@ -328,14 +325,13 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 /* In the context of the process that connects. */
 static __always_inline void tcp_connect_begins(struct sock *sk)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), key = (u64)sk;
-	u32 tid = BPF_CORE_READ(task, pid);
+	u64 cookie = sk->__sk_common.skc_cookie.counter, key = (u64)sk;
+	u32 tid = bpf_get_current_pid_tgid();
 	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
 	struct pending_connect pending = {};
 	struct connect_record r;
 
-	if (!connect_init(&r, task, EDR_SEEN_SOCKET))
+	if (!connect_init(&r, EDR_SEEN_SOCKET))
 		return;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
@@ -350,7 +346,7 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 		return;
 	}
 	r.e.protocol = IPPROTO_TCP;
-	r.e.sock_type = BPF_CORE_READ(sk, sk_type);
+	r.e.sock_type = sk->sk_type;
 	connect_emit(&r, sock_peer(sk, r.addr));
 }
 
@@ -365,7 +361,7 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 
 	if (!p)
 		return;
-	err = BPF_CORE_READ(sk, sk_err);
+	err = sk->sk_err;
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
 	p->end_ns = now;
 	tid = p->hdr.tid;
@@ -378,13 +374,13 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 	bpf_map_delete_elem(&pending_connects, &key);
 }
 
-SEC("raw_tp/inet_sock_set_state")
+SEC("tp_btf/inet_sock_set_state")
 int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (void *)ctx->args[0];
 	int from = ctx->args[1], to = ctx->args[2];
 
-	if (to == TCP_SYN_SENT && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
 		tcp_connect_begins(sk);
 	else if (from == TCP_SYN_SENT)
 		tcp_connect_ends(sk, to);

@@ -40,13 +40,12 @@ struct {
 	__type(value, u32);
 } exits_reported SEC(".maps");
 
-#define SAME(field) (BPF_CORE_READ(parent, field) == BPF_CORE_READ(child, field))
-#define SAME_NS(field) (BPF_CORE_READ(of_parent, field) == BPF_CORE_READ(of_child, field))
+#define SAME(field) (parent->field == child->field)
+#define SAME_NS(field) (of_parent->field == of_child->field)
 
 static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct task_struct *child)
 {
-	struct nsproxy *of_parent = BPF_CORE_READ(parent, nsproxy),
-		       *of_child = BPF_CORE_READ(child, nsproxy);
+	struct nsproxy *of_parent = parent->nsproxy, *of_child = child->nsproxy;
 	u64 flags = 0;
 
 	flags |= SAME(mm) ? CLONE_VM : 0;
@@ -54,8 +53,8 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 	flags |= SAME(files) ? CLONE_FILES : 0;
 	flags |= SAME(sighand) ? CLONE_SIGHAND : 0;
 	flags |= SAME(tgid) ? CLONE_THREAD : 0;
-	if (!(flags & CLONE_THREAD) && BPF_CORE_READ(child, real_parent) != parent &&
-	    BPF_CORE_READ(child, real_parent) == BPF_CORE_READ(parent, real_parent))
+	if (!(flags & CLONE_THREAD) && child->real_parent != parent &&
+	    child->real_parent == parent->real_parent)
 		flags |= CLONE_PARENT;
 	if (of_parent != of_child) {
 		flags |= SAME_NS(mnt_ns) ? 0 : CLONE_NEWNS;
@@ -65,9 +64,7 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 		flags |= SAME_NS(net_ns) ? 0 : CLONE_NEWNET;
 		flags |= SAME_NS(pid_ns_for_children) ? 0 : CLONE_NEWPID;
 	}
-	flags |= BPF_CORE_READ(parent, cred, user_ns) == BPF_CORE_READ(child, cred, user_ns)
-			 ? 0
-			 : CLONE_NEWUSER;
+	flags |= parent->cred->user_ns == child->cred->user_ns ? 0 : CLONE_NEWUSER;
 	return flags;
 }
 
@@ -92,13 +89,13 @@ static __always_inline void report_thread(struct task_struct *parent, struct tas
 {
 	struct edr_thread e;
 
-	header_init(&e.hdr, EDR_THREAD, sizeof(e), parent);
+	header_init(&e.hdr, EDR_THREAD, sizeof(e), parent->group_leader->start_boottime);
 	e.hdr.flags = kthread;
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
-	if (filtered(&e.hdr, e.comm, BPF_CORE_READ(parent, cred, uid.val)))
+	if (filtered(&e.hdr, e.comm, parent->cred->uid.val))
 		return;
 	e.clone_flags = clone_flags(parent, child, &e.fork_op);
-	e.child_tid = BPF_CORE_READ(child, pid);
+	e.child_tid = child->pid;
 	emit_noisy(&e, sizeof(e), EDR_THREAD);
 }
 
@@ -107,29 +104,29 @@ static __always_inline void report_fork(struct task_struct *parent, struct task_
 {
 	struct edr_fork e;
 
-	header_init(&e.hdr, EDR_FORK, sizeof(e), parent);
+	header_init(&e.hdr, EDR_FORK, sizeof(e), parent->group_leader->start_boottime);
 	e.hdr.flags = kthread;
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
-	e.uid = BPF_CORE_READ(parent, cred, uid.val);
-	e.child_pid = BPF_CORE_READ(child, tgid);
-	e.child_start_ns = BPF_CORE_READ(child, start_boottime);
+	e.uid = parent->cred->uid.val;
+	e.child_pid = child->tgid;
+	e.child_start_ns = child->start_boottime;
 	if (filtered(&e.hdr, e.comm, e.uid)) {
 		filter_remember(e.child_pid, e.child_start_ns,
 				filter_by_process(e.hdr.tgid, e.hdr.start_ns));
 		return;
 	}
-	e.child_ppid = BPF_CORE_READ(child, real_parent, tgid);
+	e.child_ppid = child->real_parent->tgid;
 	e.clone_flags = clone_flags(parent, child, &e.fork_op);
 	emit_noisy(&e, sizeof(e), EDR_FORK);
 }
 
-SEC("raw_tp/sched_process_fork")
+SEC("tp_btf/sched_process_fork")
 int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
-	u32 kthread = BPF_CORE_READ(child, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	u32 kthread = child->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
 
-	if (BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid))
+	if (parent->tgid == child->tgid)
 		report_thread(parent, child, kthread);
 	else
 		report_fork(parent, child, kthread);
@@ -178,46 +175,45 @@ int sys_enter_clone3(struct syscall_enter_ctx *ctx)
 static __always_inline bool exit_of_process(struct bpf_raw_tracepoint_args *ctx,
 					    struct task_struct *task)
 {
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct signal_struct *signal = task->signal;
 	u64 start_ns;
 	u32 tgid;
 
 	if (exit_has_group_dead)
 		return ctx->args[1] & 1;
-	if (BPF_CORE_READ(signal, live.counter) != 0)
+	if (signal->live.counter != 0)
 		return false;
-	if (BPF_CORE_READ(signal, nr_threads) <= 1)
+	if (signal->nr_threads <= 1)
 		return true;
 	/* Two threads that end at once may both find nobody alive. */
-	start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	tgid = BPF_CORE_READ(task, tgid);
+	start_ns = task->group_leader->start_boottime;
+	tgid = task->tgid;
 	return !bpf_map_update_elem(&exits_reported, &start_ns, &tgid, BPF_NOEXIST);
 }
 
-SEC("raw_tp/sched_process_exit")
+SEC("tp_btf/sched_process_exit")
 int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = (void *)ctx->args[0];
-	u32 tid = BPF_CORE_READ(task, pid), status;
+	u32 tid = task->pid, status;
 	struct signal_struct *signal;
 	struct edr_exit e;
 
 	calls_forget(tid);
 	if (!exit_of_process(ctx, task))
 		return 0;
-	header_init(&e.hdr, EDR_EXIT, sizeof(e), task);
-	e.hdr.flags = BPF_CORE_READ(task, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
-	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &task->comm);
-	e.uid = BPF_CORE_READ(task, cred, uid.val);
+	header_init(&e.hdr, EDR_EXIT, sizeof(e), task->group_leader->start_boottime);
+	e.hdr.flags = task->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	e.uid = task->cred->uid.val;
 	if (filtered(&e.hdr, e.comm, e.uid)) {
 		filter_remember(e.hdr.tgid, 0, false);
 		return 0;
 	}
 	/* What wait() will say: kernel/exit.c, wait_task_zombie() */
-	signal = BPF_CORE_READ(task, signal);
-	status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT
-			 ? BPF_CORE_READ(signal, group_exit_code)
-			 : BPF_CORE_READ(task, group_leader, exit_code);
+	signal = task->signal;
+	status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code
+						   : task->group_leader->exit_code;
 	e.exit_code = status >> 8 & 0xff;
 	e.signal = status & 0x7f;
 	e.core_dumped = !!(status & 0x80);
