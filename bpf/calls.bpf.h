@@ -7,21 +7,23 @@
 #ifndef EDR_CALLS_BPF_H
 #define EDR_CALLS_BPF_H
 
-/* exec, fork and the syscalls that have no event of their own */
+const volatile bool remembers_any = true; /* is sys_enter_any loaded? sys_enter_connect? */
+const volatile bool remembers_connects = true;
+
+/* Syscalls that have no event of their own */
 struct call {
-	u32 sub; /* fork: enum edr_fork_op; any other: the syscall's number */
+	u32 nr;
 	u32 pad;
 	u64 enter_ns;
 	u64 args[6];
 };
 
-struct call_map {
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, u32);
 	__type(value, struct call);
-};
-struct call_map exec_calls SEC(".maps"), fork_calls SEC(".maps"), any_calls SEC(".maps");
+} any_calls SEC(".maps");
 
 struct connect_call {
 	u64 uaddr;
@@ -65,10 +67,10 @@ static __always_inline void call_end(void *calls)
 /* The thread is gone: by its end, or because its exec has given it another tid. */
 static __always_inline void calls_forget(u32 tid)
 {
-	bpf_map_delete_elem(&exec_calls, &tid);
-	bpf_map_delete_elem(&fork_calls, &tid);
-	bpf_map_delete_elem(&any_calls, &tid);
-	bpf_map_delete_elem(&connect_calls, &tid);
+	if (remembers_any)
+		bpf_map_delete_elem(&any_calls, &tid);
+	if (remembers_connects)
+		bpf_map_delete_elem(&connect_calls, &tid);
 }
 
 #endif

@@ -17,12 +17,9 @@
 #define ELF_CLASS_AT 4 /* e_ident[EI_CLASS], elf.h */
 #define ELFCLASS32 1
 #define ARGV_CHUNK 4096
-#define SETTLING_NS 1000000000ULL
 #define FAILED_ARGS 256	    /* of a failed exec: this many arguments, */
 #define FAILED_ARG_MAX 4096 /* of this many bytes each, */
 #define FAILED_END 28672    /* as long as the record is not longer than this */
-
-edr_u64 attached_ns; /* set by the loader when all hooks are in */
 
 /* cgroup ids whose path has been sent; the value tells whether filters leave the cgroup out. */
 struct {
@@ -215,7 +212,8 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	u32 old_tid = ctx->args[1], slot;
 	struct scratch *s;
 
-	calls_forget(old_tid); /* the call does not return under this tid */
+	if (old_tid != (u32)task->pid) /* no thread has that tid any more */
+		calls_forget(old_tid);
 	if ((u32)task->tgid == self_tgid)
 		return 0;
 	s = scratch_get(&slot);
@@ -226,31 +224,6 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	exec_report(s, task, old_tid, (void *)ctx->args[2]);
 	scratch_put(&slot);
 	return 0;
-}
-
-static __always_inline int exec_begins(u64 filename, u64 argv, u64 dirfd)
-{
-	struct call call = {};
-
-	call.args[0] = filename;
-	call.args[1] = argv;
-	call.args[2] = dirfd;
-	call_begin(
-		&exec_calls,
-		&call); /* without room: counted where it is known to have failed, at the return */
-	return 0;
-}
-
-SEC("tp/syscalls/sys_enter_execve")
-int sys_enter_execve(struct syscall_enter_ctx *ctx)
-{
-	return exec_begins(ctx->args[0], ctx->args[1], AT_FDCWD);
-}
-
-SEC("tp/syscalls/sys_enter_execveat")
-int sys_enter_execveat(struct syscall_enter_ctx *ctx)
-{
-	return exec_begins(ctx->args[1], ctx->args[2], ctx->args[0]);
 }
 
 /*
@@ -290,8 +263,10 @@ static __always_inline void failed_argv(struct scratch *s, u64 argv)
 		s->hdr.flags |= EDR_F_TRUNCATED;
 }
 
-static __always_inline void exec_failed_report(struct scratch *s, struct call *call, s64 error)
+static __always_inline void exec_failed_report(struct scratch *s, bool at_dir, s64 error)
 {
+	struct entered call = {};
+	u64 filename, argv;
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct edr_exec_failed *e = &s->exec_failed;
 	u32 at = sizeof(*e);
@@ -304,8 +279,11 @@ static __always_inline void exec_failed_report(struct scratch *s, struct call *c
 	if (filtered(&s->hdr, e->comm, e->uid))
 		return;
 	e->error = -error;
-	e->dirfd = call->args[2];
-	n = bpf_probe_read_user_str(&s->data[at], EDR_PATH_MAX, (void *)call->args[0]);
+	call_entered(&call);
+	e->dirfd = at_dir ? (s32)call.args[0] : AT_FDCWD;
+	filename = at_dir ? call.args[1] : call.args[0];
+	argv = at_dir ? call.args[2] : call.args[1];
+	n = bpf_probe_read_user_str(&s->data[at], EDR_PATH_MAX, (void *)filename);
 	if (n <= 0 || n > EDR_PATH_MAX) {
 		s->hdr.flags |= EDR_F_FILENAME_UNREADABLE;
 		n = 1;
@@ -316,7 +294,7 @@ static __always_inline void exec_failed_report(struct scratch *s, struct call *c
 	s->hdr.len = at;
 	e->argc = 0;
 	e->argv.off = at;
-	failed_argv(s, call->args[1]);
+	failed_argv(s, argv);
 	e->argv.len = s->hdr.len - at;
 	e->argv_bytes = e->argv.len;
 	at = s->hdr.len;
@@ -324,44 +302,33 @@ static __always_inline void exec_failed_report(struct scratch *s, struct call *c
 		emit_noisy(s, at, EDR_EXEC_FAILED);
 }
 
-/* A call that fails and was never seen to begin: there was no room for it, or it changed its tid on the way (a
- * thread that is not the leader). Those that were under way when the hooks were attached are nobody's loss. */
-static __always_inline bool exec_unseen_is_lost(void)
+static __always_inline int exec_returns(s64 ret, bool at)
 {
-	return attached_ns && bpf_ktime_get_boot_ns() - attached_ns > SETTLING_NS;
-}
-
-static __always_inline int exec_returns(s64 ret)
-{
-	struct call *call = call_of(&exec_calls);
-	struct scratch *s = 0;
+	struct scratch *s;
 	u32 slot;
 
-	if (ret < 0) {
-		if (call)
-			s = scratch_get(&slot);
-		if (s) {
-			exec_failed_report(s, call, ret);
-			scratch_put(&slot);
-		} else if (call || exec_unseen_is_lost()) {
-			emit_lost(EDR_EXEC_FAILED);
-		}
+	if (ret >= 0)
+		return 0;
+	s = scratch_get(&slot);
+	if (!s) {
+		emit_lost(EDR_EXEC_FAILED);
+		return 0;
 	}
-	if (call)
-		call_end(&exec_calls);
+	exec_failed_report(s, at, ret);
+	scratch_put(&slot);
 	return 0;
 }
 
 SEC("tp/syscalls/sys_exit_execve")
 int sys_exit_execve(struct syscall_exit_ctx *ctx)
 {
-	return exec_returns(ctx->ret);
+	return exec_returns(ctx->ret, false);
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
 int sys_exit_execveat(struct syscall_exit_ctx *ctx)
 {
-	return exec_returns(ctx->ret);
+	return exec_returns(ctx->ret, true);
 }
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * fork, thread, exit. What a clone shares is read from parent and child as they are, not from what the
- * caller asked for: clone3's arguments lie in memory that it can change, and 32-bit callers pass no
- * tracepoint. Flags that leave no trace in the child come from the call, where it was seen; so does
- * CLONE_VFORK, for the kernel sets vfork_done only after the tracepoint.
+ * caller asked for: clone3's arguments lie in memory that it can change, and a 32-bit call's registers are
+ * not looked at. Flags that leave no trace in the child come from the call; so does CLONE_VFORK, for the
+ * kernel sets vfork_done only after the tracepoint.
  */
 #ifndef EDR_PROC_BPF_H
 #define EDR_PROC_BPF_H
@@ -27,9 +27,15 @@
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | CLONE_THREAD | \
 	 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
 	 CLONE_NEWPID | CLONE_NEWNET)
+#define NR_X86_CLONE 56 /* asm/unistd.h */
+#define NR_X86_FORK 57
+#define NR_X86_VFORK 58
+#define NR_ARM64_CLONE 220
+#define NR_CLONE3 435
 #define CLONE_SIGNAL_BITS 0xffULL /* the exit signal in clone's flags; clone3 has it elsewhere */
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define PF_IO_WORKER 0x10
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
 
 /* Processes of several threads whose exit has been reported, where the kernel does not tell who was the last. */
@@ -68,19 +74,39 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 	return flags;
 }
 
-/* What the call asked for, as far as it does not show in the child; and which call it was. */
+/* What the call asked for; and which call it was. */
+static __always_inline u64 clone_flags_asked(u32 *op)
+{
+	struct entered call;
+	u64 flags = 0;
+
+	*op = EDR_FORK_UNKNOWN;
+	if (!call_entered(&call))
+		return 0;
+	if (call.nr == NR_CLONE3) {
+		*op = EDR_FORK_CLONE3;
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)call.args[0]);
+	} else if (call.nr == (ON_X86 ? NR_X86_CLONE : NR_ARM64_CLONE)) {
+		*op = EDR_FORK_CLONE;
+		flags = call.args[0] & ~CLONE_SIGNAL_BITS;
+	} else if (ON_X86 && call.nr == NR_X86_VFORK) {
+		*op = EDR_FORK_VFORK;
+		flags = CLONE_VFORK;
+	} else if (ON_X86 && call.nr == NR_X86_FORK) {
+		*op = EDR_FORK_FORK;
+	}
+	return flags;
+}
+
+/* Threads that the kernel makes have nothing to do with the call that their process happens to be in. */
 static __always_inline u64 clone_flags(struct task_struct *parent, struct task_struct *child,
 				       u32 *op)
 {
-	struct call *call = call_of(&fork_calls);
 	u64 flags = clone_flags_seen(parent, child);
 
 	*op = EDR_FORK_UNKNOWN;
-	if (call) {
-		*op = call->sub;
-		flags |= call->args[0] & ~CLONE_SEEN_IN_CHILD;
-		call_end(&fork_calls);
-	}
+	if (!(child->flags & (PF_KTHREAD | PF_IO_WORKER)))
+		flags |= clone_flags_asked(op) & ~CLONE_SEEN_IN_CHILD;
 	return flags;
 }
 
@@ -131,44 +157,6 @@ int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 	else
 		report_fork(parent, child, kthread);
 	return 0;
-}
-
-static __always_inline int fork_begins(u32 op, u64 flags)
-{
-	struct call call = { .sub = op };
-
-	call.args[0] = flags;
-	call_begin(
-		&fork_calls,
-		&call); /* without room the flags that do not show in the child are missing, no event is */
-	return 0;
-}
-
-SEC("tp/syscalls/sys_enter_fork")
-int sys_enter_fork(struct syscall_enter_ctx *ctx)
-{
-	return fork_begins(EDR_FORK_FORK, 0);
-}
-
-SEC("tp/syscalls/sys_enter_vfork")
-int sys_enter_vfork(struct syscall_enter_ctx *ctx)
-{
-	return fork_begins(EDR_FORK_VFORK, CLONE_VFORK);
-}
-
-SEC("tp/syscalls/sys_enter_clone")
-int sys_enter_clone(struct syscall_enter_ctx *ctx)
-{
-	return fork_begins(EDR_FORK_CLONE, ctx->args[0] & ~CLONE_SIGNAL_BITS);
-}
-
-SEC("tp/syscalls/sys_enter_clone3")
-int sys_enter_clone3(struct syscall_enter_ctx *ctx)
-{
-	u64 flags = 0;
-
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)ctx->args[0]);
-	return fork_begins(EDR_FORK_CLONE3, flags);
 }
 
 /* Is this the last thread of its process, and has nobody reported it? */

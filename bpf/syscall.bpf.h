@@ -39,7 +39,7 @@ int sys_enter_any(struct syscall_enter_ctx *ctx)
 {
 	u32 nr = ctx->nr, n;
 	struct edr_syscall_info *info = bpf_map_lookup_elem(&syscall_infos, &nr);
-	struct call call = { .sub = nr };
+	struct call call = { .nr = nr };
 
 	if (!info || !info->name[0])
 		return 0;
@@ -64,7 +64,7 @@ int sys_exit_any(struct syscall_exit_ctx *ctx)
 	u32 nr = ctx->nr;
 	struct edr_syscall_info *info = bpf_map_lookup_elem(&syscall_infos, &nr);
 
-	if (!call || call->sub != nr || !info)
+	if (!call || call->nr != nr || !info)
 		return 0;
 	syscall_report(info, nr, call->args, call->enter_ns, ctx->ret);
 	call_end(&any_calls);
