@@ -39,13 +39,54 @@ struct sockaddr_in6_ {
 	u32 scope;
 };
 
-/* TCP sockets whose connect has been reported by the cgroup hook: by cookie, until they go to SYN_SENT */
+/* TCP sockets whose connect has been reported by the cgroup hook: by cookie, until they go to SYN_SENT, which most do
+ * at once. So the last one of each slot costs an access to an array; what it pushes out goes to the table. (Of two CPUs
+ * that write a slot in the same nanosecond one loses its own, and that connect is reported twice.) */
+#define ANNOUNCED_SLOTS 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ANNOUNCED_SLOTS);
+	__type(key, u32);
+	__type(value, u64);
+} announced_last SEC(".maps");
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, u64);
 	__type(value, u32);
 } announced SEC(".maps");
+
+static __always_inline u64 *announced_slot(u64 cookie)
+{
+	u32 slot = cookie % ANNOUNCED_SLOTS;
+
+	return bpf_map_lookup_elem(&announced_last, &slot);
+}
+
+static __always_inline void announce(u64 cookie)
+{
+	u64 *last = announced_slot(cookie), before;
+	u32 tid = bpf_get_current_pid_tgid();
+
+	if (!last)
+		return;
+	before = *last;
+	*last = cookie;
+	if (before && before != cookie)
+		bpf_map_update_elem(&announced, &before, &tid, BPF_ANY);
+}
+
+/* Was it announced? Not any more, then. */
+static __always_inline bool announced_take(u64 cookie)
+{
+	u64 *last = announced_slot(cookie);
+
+	if (last && *last == cookie) {
+		*last = 0;
+		return true;
+	}
+	return !bpf_map_delete_elem(&announced, &cookie);
+}
 
 /* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT, which no socket
  * does without passing the tracepoint. No LRU: what finds no room is counted, not pushed out in silence. */
@@ -274,7 +315,6 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 	u32 tid = bpf_get_current_pid_tgid(), protocol = ctx->protocol;
 	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
 	struct connect_record r;
-	u64 cookie;
 
 	if (call) {
 		__builtin_memcpy(call->addr, addr, len);
@@ -284,10 +324,8 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 		call->sock_type = ctx->type;
 		return;
 	}
-	if (protocol == IPPROTO_TCP) {
-		cookie = bpf_get_socket_cookie(ctx);
-		bpf_map_update_elem(&announced, &cookie, &tid, BPF_ANY);
-	}
+	if (protocol == IPPROTO_TCP)
+		announce(bpf_get_socket_cookie(ctx));
 	if (!connect_init(&r, EDR_SEEN_CGROUP))
 		return;
 	r.e.protocol = protocol;
@@ -341,10 +379,8 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 		call->sk = key;
 		return;
 	}
-	if (cookie && bpf_map_lookup_elem(&announced, &cookie)) {
-		bpf_map_delete_elem(&announced, &cookie);
+	if (cookie && announced_take(cookie))
 		return;
-	}
 	r.e.protocol = IPPROTO_TCP;
 	r.e.sock_type = sk->sk_type;
 	connect_emit(&r, sock_peer(sk, r.addr));
