@@ -210,38 +210,43 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 
 /* There are more connects under way than we can remember: what is known at entry has to do. The cgroup hook tells of
  * inet ones itself when it finds no call. */
-static __always_inline void connect_at_entry(struct connect_call *call)
+static __always_inline void connect_at_entry(u32 fd, u64 uaddr, u32 len)
 {
 	struct connect_record r;
-	u16 family;
+	u16 family = 0;
 
-	__builtin_memcpy(&family, call->addr, sizeof(family));
-	if (call->addr_len >= sizeof(family) && (family == AF_INET || family == AF_INET6))
+	if (len && bpf_probe_read_user(r.addr, len, (void *)uaddr))
+		len = 0;
+	if (len >= sizeof(family))
+		__builtin_memcpy(&family, r.addr, sizeof(family));
+	if (family == AF_INET || family == AF_INET6)
 		return;
 	if (!connect_init(&r, EDR_SEEN_SYSCALL))
 		return;
-	r.e.fd = call->fd;
+	r.e.fd = fd;
 	r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
-	__builtin_memcpy(r.addr, call->addr, EDR_SOCKADDR_MAX);
-	connect_emit(&r, call->addr_len);
+	connect_emit(&r, len);
 }
 
 SEC("tp/syscalls/sys_enter_connect")
 int sys_enter_connect(struct syscall_enter_ctx *ctx)
 {
-	u32 len = ctx->args[2];
-	struct connect_call call = {};
+	u32 fd = ctx->args[0], asked_len = ctx->args[2], len = asked_len;
+	struct connect_call *call = connect_call_begin();
+	u64 uaddr = ctx->args[1];
 
-	call.fd = ctx->args[0];
-	call.uaddr = ctx->args[1];
-	call.asked_len = len;
 	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
 		len = EDR_SOCKADDR_MAX; /* the kernel refuses longer ones */
-	if (len && !bpf_probe_read_user(call.addr, len, (void *)call.uaddr))
-		call.addr_len = len;
-	if (!call_begin(&connect_calls, &call))
-		connect_at_entry(&call);
+	if (!call) {
+		connect_at_entry(fd, uaddr, len);
+		return 0;
+	}
+	call->fd = fd;
+	call->uaddr = uaddr;
+	call->asked_len = asked_len;
+	if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr))
+		call->addr_len = len;
 	return 0;
 }
 
@@ -284,7 +289,7 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 SEC("tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct syscall_exit_ctx *ctx)
 {
-	struct connect_call *call = call_of(&connect_calls);
+	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
 	struct connect_record r;
 	s64 ret = ctx->ret;
 
@@ -305,15 +310,15 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 	}
 	if (call->sk)
 		connect_settled(call->sk, ret);
-	call_end(&connect_calls);
+	connect_call_end(call);
 	return 0;
 }
 
 /* The kernel's copy of the address, into the call under way, or out as an event of its own. */
 static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, u32 len)
 {
-	u32 tid = bpf_get_current_pid_tgid(), protocol = ctx->protocol;
-	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
+	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u32 protocol = ctx->protocol;
 	struct connect_record r;
 
 	if (call) {
@@ -364,8 +369,7 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 static __always_inline void tcp_connect_begins(struct sock *sk)
 {
 	u64 cookie = sk->__sk_common.skc_cookie.counter, key = (u64)sk;
-	u32 tid = bpf_get_current_pid_tgid();
-	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
+	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
 	struct pending_connect pending = {};
 	struct connect_record r;
 
@@ -392,7 +396,6 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 	u64 key = (u64)sk, now = bpf_ktime_get_boot_ns();
 	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
 	struct connect_call *call;
-	u32 tid;
 	int err;
 
 	if (!p)
@@ -400,8 +403,7 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 	err = sk->sk_err;
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
 	p->end_ns = now;
-	tid = p->hdr.tid;
-	call = bpf_map_lookup_elem(&connect_calls, &tid);
+	call = connect_call_of(p->hdr.tid);
 	if (call && call->sk == key) {
 		p->ended = 1; /* connect_settled() knows whether the call has said it */
 		return;
