@@ -21,24 +21,21 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 static __always_inline u32 task_loginuid(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->loginuid))
-		return BPF_CORE_READ(task, loginuid.val);
+		return task->loginuid.val;
 	return EDR_ID_UNSET;
 }
 
 static __always_inline u32 task_sessionid(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->sessionid))
-		return BPF_CORE_READ(task, sessionid);
+		return task->sessionid;
 	return EDR_ID_UNSET;
 }
 
 /* The index of a controller differs with the configuration; a controller may be absent. */
 static __always_inline struct cgroup *css_cgroup(struct css_set *css, u32 subsys)
 {
-	struct cgroup_subsys_state *state = 0;
-
-	bpf_probe_read_kernel(&state, sizeof(state), (void *)&css->subsys + 8 * subsys);
-	return BPF_CORE_READ(state, cgroup);
+	return (*(struct cgroup_subsys_state **)((void *)&css->subsys + 8 * subsys))->cgroup;
 }
 
 /* A kernfs id is unique in its hierarchy only: ids of v1 hierarchies carry a bit that tells which. */
@@ -51,23 +48,23 @@ static __always_inline struct cgroup *css_cgroup(struct css_set *css, u32 subsys
  */
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task, u64 *id)
 {
-	struct css_set *css = BPF_CORE_READ(task, cgroups);
-	struct cgroup *root = BPF_CORE_READ(css, dfl_cgrp), *cg;
+	struct css_set *css = task->cgroups;
+	struct cgroup *root = css->dfl_cgrp, *cg;
 
-	*id = BPF_CORE_READ(root, kn, id);
-	if (BPF_CORE_READ(root, level) > 0)
+	*id = root->kn->id;
+	if (root->level > 0)
 		return root;
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
 		cg = css_cgroup(css, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
-		if (BPF_CORE_READ(cg, level) > 0) {
-			*id = BPF_CORE_READ(cg, kn, id) | CGROUP_ID_PIDS;
+		if (cg->level > 0) {
+			*id = cg->kn->id | CGROUP_ID_PIDS;
 			return cg;
 		}
 	}
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
 		cg = css_cgroup(css, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
-		if (BPF_CORE_READ(cg, level) > 0) {
-			*id = BPF_CORE_READ(cg, kn, id) | CGROUP_ID_MEMORY;
+		if (cg->level > 0) {
+			*id = cg->kn->id | CGROUP_ID_MEMORY;
 			return cg;
 		}
 	}

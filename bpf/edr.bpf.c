@@ -4,8 +4,12 @@
  * optional; the loader (src/source/bpf.c) loads those that the configuration asks for and the kernel can
  * take, and names the others.
  *
- * It loads from 5.10 on: no bpf_loop, no dynptr, no atomics that return a value, no PT_REGS. Names of
- * functions are those of include/edr/events.def.
+ * It loads from 5.10 on: no bpf_loop, no dynptr, no atomics that return a value, no PT_REGS (regs.bpf.h). Names
+ * of functions are those of include/edr/events.def.
+ *
+ * tp_btf programs know the types of their arguments and follow pointers by plain loads (zero where there is
+ * nothing to read, like BPF_CORE_READ); a helper's call costs ten times as much. The others, and code that
+ * both use, have BPF_CORE_READ.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -18,6 +22,7 @@
 #include "emit.bpf.h"
 #include "filter.bpf.h"
 #include "calls.bpf.h"
+#include "regs.bpf.h"
 #include "path.bpf.h"
 #include "exec.bpf.h"
 #include "proc.bpf.h"

@@ -125,17 +125,27 @@ static __always_inline void scratch_put(u32 *slot)
 	bpf_map_push_elem(&scratch_free, slot, BPF_ANY);
 }
 
-static __always_inline void header_init(struct edr_hdr *h, u32 type, u32 len,
-					struct task_struct *task)
+/* For programs that get no pointer to the task from their hook. */
+static __always_inline u64 current_start_ns(void)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+/* Of the current process, which started at start_ns. */
+static __always_inline void header_init(struct edr_hdr *h, u32 type, u32 len, u64 start_ns)
+{
+	u64 ids = bpf_get_current_pid_tgid();
+
 	h->version = EDR_WIRE_VERSION;
 	h->pad0 = 0;
 	h->type = type;
 	h->len = len;
 	h->time_ns = bpf_ktime_get_boot_ns();
-	h->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	h->tgid = BPF_CORE_READ(task, tgid);
-	h->tid = BPF_CORE_READ(task, pid);
+	h->start_ns = start_ns;
+	h->tgid = ids >> 32;
+	h->tid = ids;
 	h->cpu = bpf_get_smp_processor_id();
 	h->flags = 0;
 }

@@ -17,12 +17,9 @@
 #define ELF_CLASS_AT 4 /* e_ident[EI_CLASS], elf.h */
 #define ELFCLASS32 1
 #define ARGV_CHUNK 4096
-#define SETTLING_NS 1000000000ULL
 #define FAILED_ARGS 256	    /* of a failed exec: this many arguments, */
 #define FAILED_ARG_MAX 4096 /* of this many bytes each, */
 #define FAILED_END 28672    /* as long as the record is not longer than this */
-
-edr_u64 attached_ns; /* set by the loader when all hooks are in */
 
 /* cgroup ids whose path has been sent; the value tells whether filters leave the cgroup out. */
 struct {
@@ -59,7 +56,7 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
 	off = cgroup_path(s, cg);
 	skipped = any_prefix_matches(s, &skip_cgroups, filter_n_cgroups, true);
 	len = sizeof(s->cgroup) + path_copy(s, sizeof(s->cgroup), off);
-	header_init(&s->hdr, EDR_CGROUP, len, task);
+	header_init(&s->hdr, EDR_CGROUP, len, task->group_leader->start_boottime);
 	s->cgroup.cgroup_id = id;
 	s->cgroup.path.off = sizeof(s->cgroup);
 	s->cgroup.path.len = len - sizeof(s->cgroup);
@@ -73,28 +70,26 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
  * namespace, and in it any path. */
 static __always_inline bool exe_skipped(struct scratch *s, struct task_struct *task, u32 flags)
 {
-	if (!filter_n_paths || flags ||
-	    BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) != filter_mnt_ns)
+	if (!filter_n_paths || flags || task->nsproxy->mnt_ns->ns.inum != filter_mnt_ns)
 		return false;
 	return any_prefix_matches(s, &skip_paths, filter_n_paths, false);
 }
 
 static __always_inline void exec_identity(struct edr_exec *e, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
-	struct tty_struct *tty;
+	const struct cred *cred = task->cred;
+	struct task_struct *parent = task->real_parent->group_leader;
+	struct tty_struct *tty = task->signal->tty;
 
-	e->ppid = BPF_CORE_READ(parent, tgid);
-	e->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
-	e->uid = BPF_CORE_READ(cred, uid.val);
-	e->gid = BPF_CORE_READ(cred, gid.val);
-	e->euid = BPF_CORE_READ(cred, euid.val);
-	e->egid = BPF_CORE_READ(cred, egid.val);
+	e->ppid = parent->tgid;
+	e->parent_start_ns = parent->start_boottime;
+	e->uid = cred->uid.val;
+	e->gid = cred->gid.val;
+	e->euid = cred->euid.val;
+	e->egid = cred->egid.val;
 	e->loginuid = task_loginuid(task);
 	e->sessionid = task_sessionid(task);
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
-	tty = BPF_CORE_READ(task, signal, tty);
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	__builtin_memset(e->tty, 0, sizeof(e->tty));
 	if (tty)
 		bpf_probe_read_kernel_str(e->tty, sizeof(e->tty), &tty->name);
@@ -103,29 +98,26 @@ static __always_inline void exec_identity(struct edr_exec *e, struct task_struct
 static __always_inline void exec_file(struct edr_exec *e, struct file *exe,
 				      struct linux_binprm *bprm)
 {
-	struct inode *inode = BPF_CORE_READ(exe, f_inode);
-	struct dentry *dentry = BPF_CORE_READ(exe, f_path.dentry);
-	u16 mode = BPF_CORE_READ(inode, i_mode);
-	u8 ident[ELF_CLASS_AT + 1] = {};
+	struct inode *inode = exe->f_inode;
+	struct dentry *dentry = exe->f_path.dentry;
+	u16 mode = inode->i_mode;
 	char memfd[6] = {};
 
-	e->exe_ino = BPF_CORE_READ(inode, i_ino);
-	e->exe_dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	e->exe_ino = inode->i_ino;
+	e->exe_dev = inode->i_sb->s_dev;
 	e->exec_flags = 0;
-	if ((mode & S_ISUID) && BPF_CORE_READ(inode, i_uid.val) == e->euid)
+	if ((mode & S_ISUID) && inode->i_uid.val == e->euid)
 		e->exec_flags |= EDR_EXEC_SETUID;
-	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-	    BPF_CORE_READ(inode, i_gid.val) == e->egid)
+	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && inode->i_gid.val == e->egid)
 		e->exec_flags |= EDR_EXEC_SETGID;
-	bpf_probe_read_kernel(ident, sizeof(ident), &bprm->buf);
-	if (ident[0] == 0x7f && ident[ELF_CLASS_AT] == ELFCLASS32)
+	if (bprm->buf[0] == 0x7f && bprm->buf[ELF_CLASS_AT] == ELFCLASS32)
 		e->exec_flags |= EDR_EXEC_COMPAT32;
-	if (BPF_CORE_READ(inode, i_nlink) == 0 || !BPF_CORE_READ(dentry, d_hash.pprev)) {
+	if (inode->i_nlink == 0 || !dentry->d_hash.pprev) {
 		e->exec_flags |= EDR_EXEC_DELETED;
 		/* Its dentry hangs in no tree, which no file with a path can bring about. mm/memfd.c */
-		bpf_probe_read_kernel(memfd, sizeof(memfd), BPF_CORE_READ(dentry, d_name.name));
+		bpf_probe_read_kernel(memfd, sizeof(memfd), dentry->d_name.name);
 		if (memfd[0] == 'm' && memfd[1] == 'e' && memfd[2] == 'm' && memfd[3] == 'f' &&
-		    memfd[4] == 'd' && memfd[5] == ':' && BPF_CORE_READ(dentry, d_parent) == dentry)
+		    memfd[4] == 'd' && memfd[5] == ':' && dentry->d_parent == dentry)
 			e->exec_flags |= EDR_EXEC_MEMFD;
 	}
 }
@@ -142,7 +134,7 @@ static __always_inline u32 exec_string(struct scratch *s, u32 at, u32 max, const
 
 static __always_inline u32 exec_argv(struct scratch *s, u32 at, struct mm_struct *mm)
 {
-	u64 from = BPF_CORE_READ(mm, arg_start), bytes = BPF_CORE_READ(mm, arg_end) - from;
+	u64 from = mm->arg_start, bytes = mm->arg_end - from;
 	u32 len = bytes > EDR_ARGV_MAX ? EDR_ARGV_MAX : bytes, done, part;
 
 	s->exec.argv_bytes = bytes > 0xffffffff ? 0xffffffff : bytes;
@@ -168,14 +160,14 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 					struct linux_binprm *bprm)
 {
 	struct edr_exec *e = &s->exec;
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct file *exe = BPF_CORE_READ(mm, exe_file);
-	const char *filename = BPF_CORE_READ(bprm, filename), *interp = BPF_CORE_READ(bprm, interp);
+	struct mm_struct *mm = task->mm;
+	struct file *exe = mm->exe_file;
+	const char *filename = bprm->filename, *interp = bprm->interp;
 	bool skip = false;
 	u32 at = sizeof(*e), off, flags = 0;
 	u64 cgroup_id = cgroup_note(s, task, &skip);
 
-	header_init(&s->hdr, EDR_EXEC, 0, task);
+	header_init(&s->hdr, EDR_EXEC, 0, task->group_leader->start_boottime);
 	e->cgroup_id = cgroup_id;
 	exec_identity(e, task);
 	exec_file(e, exe, bprm);
@@ -187,7 +179,7 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 		return;
 	}
 	s->hdr.flags = flags;
-	e->argc = BPF_CORE_READ(bprm, argc);
+	e->argc = bprm->argc;
 	e->exec_tid = old_tid;
 	if (old_tid != s->hdr.tid)
 		e->exec_flags |= EDR_EXEC_BY_THREAD;
@@ -213,15 +205,16 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 		emit_exec(s, at, EDR_EXEC);
 }
 
-SEC("raw_tp/sched_process_exec")
+SEC("tp_btf/sched_process_exec")
 int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = (void *)ctx->args[0];
 	u32 old_tid = ctx->args[1], slot;
 	struct scratch *s;
 
-	calls_forget(old_tid); /* the call does not return under this tid */
-	if ((u32)BPF_CORE_READ(task, tgid) == self_tgid)
+	if (old_tid != (u32)task->pid) /* no thread has that tid any more */
+		calls_forget(old_tid);
+	if ((u32)task->tgid == self_tgid)
 		return 0;
 	s = scratch_get(&slot);
 	if (!s) {
@@ -231,31 +224,6 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	exec_report(s, task, old_tid, (void *)ctx->args[2]);
 	scratch_put(&slot);
 	return 0;
-}
-
-static __always_inline int exec_begins(u64 filename, u64 argv, u64 dirfd)
-{
-	struct call call = {};
-
-	call.args[0] = filename;
-	call.args[1] = argv;
-	call.args[2] = dirfd;
-	call_begin(
-		&exec_calls,
-		&call); /* without room: counted where it is known to have failed, at the return */
-	return 0;
-}
-
-SEC("tp/syscalls/sys_enter_execve")
-int sys_enter_execve(struct syscall_enter_ctx *ctx)
-{
-	return exec_begins(ctx->args[0], ctx->args[1], AT_FDCWD);
-}
-
-SEC("tp/syscalls/sys_enter_execveat")
-int sys_enter_execveat(struct syscall_enter_ctx *ctx)
-{
-	return exec_begins(ctx->args[1], ctx->args[2], ctx->args[0]);
 }
 
 /*
@@ -295,22 +263,27 @@ static __always_inline void failed_argv(struct scratch *s, u64 argv)
 		s->hdr.flags |= EDR_F_TRUNCATED;
 }
 
-static __always_inline void exec_failed_report(struct scratch *s, struct call *call, s64 error)
+static __always_inline void exec_failed_report(struct scratch *s, bool at_dir, s64 error)
 {
+	struct entered call = {};
+	u64 filename, argv;
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct edr_exec_failed *e = &s->exec_failed;
 	u32 at = sizeof(*e);
 	long n;
 
-	header_init(&s->hdr, EDR_EXEC_FAILED, 0, task);
+	header_init(&s->hdr, EDR_EXEC_FAILED, 0, current_start_ns());
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	e->uid = BPF_CORE_READ(task, cred, uid.val);
 	e->euid = BPF_CORE_READ(task, cred, euid.val);
 	if (filtered(&s->hdr, e->comm, e->uid))
 		return;
 	e->error = -error;
-	e->dirfd = call->args[2];
-	n = bpf_probe_read_user_str(&s->data[at], EDR_PATH_MAX, (void *)call->args[0]);
+	call_entered(&call);
+	e->dirfd = at_dir ? (s32)call.args[0] : AT_FDCWD;
+	filename = at_dir ? call.args[1] : call.args[0];
+	argv = at_dir ? call.args[2] : call.args[1];
+	n = bpf_probe_read_user_str(&s->data[at], EDR_PATH_MAX, (void *)filename);
 	if (n <= 0 || n > EDR_PATH_MAX) {
 		s->hdr.flags |= EDR_F_FILENAME_UNREADABLE;
 		n = 1;
@@ -321,7 +294,7 @@ static __always_inline void exec_failed_report(struct scratch *s, struct call *c
 	s->hdr.len = at;
 	e->argc = 0;
 	e->argv.off = at;
-	failed_argv(s, call->args[1]);
+	failed_argv(s, argv);
 	e->argv.len = s->hdr.len - at;
 	e->argv_bytes = e->argv.len;
 	at = s->hdr.len;
@@ -329,44 +302,33 @@ static __always_inline void exec_failed_report(struct scratch *s, struct call *c
 		emit_noisy(s, at, EDR_EXEC_FAILED);
 }
 
-/* A call that fails and was never seen to begin: there was no room for it, or it changed its tid on the way (a
- * thread that is not the leader). Those that were under way when the hooks were attached are nobody's loss. */
-static __always_inline bool exec_unseen_is_lost(void)
+static __always_inline int exec_returns(s64 ret, bool at)
 {
-	return attached_ns && bpf_ktime_get_boot_ns() - attached_ns > SETTLING_NS;
-}
-
-static __always_inline int exec_returns(s64 ret)
-{
-	struct call *call = call_of(&exec_calls);
-	struct scratch *s = 0;
+	struct scratch *s;
 	u32 slot;
 
-	if (ret < 0) {
-		if (call)
-			s = scratch_get(&slot);
-		if (s) {
-			exec_failed_report(s, call, ret);
-			scratch_put(&slot);
-		} else if (call || exec_unseen_is_lost()) {
-			emit_lost(EDR_EXEC_FAILED);
-		}
+	if (ret >= 0)
+		return 0;
+	s = scratch_get(&slot);
+	if (!s) {
+		emit_lost(EDR_EXEC_FAILED);
+		return 0;
 	}
-	if (call)
-		call_end(&exec_calls);
+	exec_failed_report(s, at, ret);
+	scratch_put(&slot);
 	return 0;
 }
 
 SEC("tp/syscalls/sys_exit_execve")
 int sys_exit_execve(struct syscall_exit_ctx *ctx)
 {
-	return exec_returns(ctx->ret);
+	return exec_returns(ctx->ret, false);
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
 int sys_exit_execveat(struct syscall_exit_ctx *ctx)
 {
-	return exec_returns(ctx->ret);
+	return exec_returns(ctx->ret, true);
 }
 
 #endif

@@ -39,13 +39,54 @@ struct sockaddr_in6_ {
 	u32 scope;
 };
 
-/* TCP sockets whose connect has been reported by the cgroup hook: by cookie, until they go to SYN_SENT */
+/* TCP sockets whose connect has been reported by the cgroup hook: by cookie, until they go to SYN_SENT, which most do
+ * at once. So the last one of each slot costs an access to an array; what it pushes out goes to the table. (Of two CPUs
+ * that write a slot in the same nanosecond one loses its own, and that connect is reported twice.) */
+#define ANNOUNCED_SLOTS 1024
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ANNOUNCED_SLOTS);
+	__type(key, u32);
+	__type(value, u64);
+} announced_last SEC(".maps");
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, u64);
 	__type(value, u32);
 } announced SEC(".maps");
+
+static __always_inline u64 *announced_slot(u64 cookie)
+{
+	u32 slot = cookie % ANNOUNCED_SLOTS;
+
+	return bpf_map_lookup_elem(&announced_last, &slot);
+}
+
+static __always_inline void announce(u64 cookie)
+{
+	u64 *last = announced_slot(cookie), before;
+	u32 tid = bpf_get_current_pid_tgid();
+
+	if (!last)
+		return;
+	before = *last;
+	*last = cookie;
+	if (before && before != cookie)
+		bpf_map_update_elem(&announced, &before, &tid, BPF_ANY);
+}
+
+/* Was it announced? Not any more, then. */
+static __always_inline bool announced_take(u64 cookie)
+{
+	u64 *last = announced_slot(cookie);
+
+	if (last && *last == cookie) {
+		*last = 0;
+		return true;
+	}
+	return !bpf_map_delete_elem(&announced, &cookie);
+}
 
 /* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT, which no socket
  * does without passing the tracepoint. No LRU: what finds no room is counted, not pushed out in silence. */
@@ -70,14 +111,13 @@ struct connect_record {
 };
 
 /* Fills all but address and result. False when filters leave it out. */
-static __always_inline bool connect_init(struct connect_record *r, struct task_struct *task,
-					 u32 seen_by)
+static __always_inline bool connect_init(struct connect_record *r, u32 seen_by)
 {
 	struct edr_connect *e = &r->e;
 
-	header_init(&e->hdr, EDR_CONNECT, sizeof(*e), task);
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), &task->comm);
-	e->uid = BPF_CORE_READ(task, cred, uid.val);
+	header_init(&e->hdr, EDR_CONNECT, sizeof(*e), current_start_ns());
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	e->uid = bpf_get_current_uid_gid();
 	e->seen_by = seen_by;
 	e->fd = -1;
 	e->result = EDR_RESULT_UNKNOWN;
@@ -170,45 +210,50 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 
 /* There are more connects under way than we can remember: what is known at entry has to do. The cgroup hook tells of
  * inet ones itself when it finds no call. */
-static __always_inline void connect_at_entry(struct connect_call *call)
+static __always_inline void connect_at_entry(u32 fd, u64 uaddr, u32 len)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct connect_record r;
-	u16 family;
+	u16 family = 0;
 
-	__builtin_memcpy(&family, call->addr, sizeof(family));
-	if (call->addr_len >= sizeof(family) && (family == AF_INET || family == AF_INET6))
+	if (len && bpf_probe_read_user(r.addr, len, (void *)uaddr))
+		len = 0;
+	if (len >= sizeof(family))
+		__builtin_memcpy(&family, r.addr, sizeof(family));
+	if (family == AF_INET || family == AF_INET6)
 		return;
-	if (!connect_init(&r, task, EDR_SEEN_SYSCALL))
+	if (!connect_init(&r, EDR_SEEN_SYSCALL))
 		return;
-	r.e.fd = call->fd;
+	r.e.fd = fd;
 	r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
-	__builtin_memcpy(r.addr, call->addr, EDR_SOCKADDR_MAX);
-	connect_emit(&r, call->addr_len);
+	connect_emit(&r, len);
 }
 
 SEC("tp/syscalls/sys_enter_connect")
 int sys_enter_connect(struct syscall_enter_ctx *ctx)
 {
-	u32 len = ctx->args[2];
-	struct connect_call call = {};
+	u32 fd = ctx->args[0], asked_len = ctx->args[2], len = asked_len;
+	struct connect_call *call = connect_call_begin();
+	u64 uaddr = ctx->args[1];
 
-	call.fd = ctx->args[0];
-	call.uaddr = ctx->args[1];
-	call.asked_len = len;
 	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
 		len = EDR_SOCKADDR_MAX; /* the kernel refuses longer ones */
-	if (len && !bpf_probe_read_user(call.addr, len, (void *)call.uaddr))
-		call.addr_len = len;
-	if (!call_begin(&connect_calls, &call))
-		connect_at_entry(&call);
+	if (!call) {
+		connect_at_entry(fd, uaddr, len);
+		return 0;
+	}
+	call->fd = fd;
+	call->uaddr = uaddr;
+	call->asked_len = asked_len;
+	if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr))
+		call->addr_len = len;
 	return 0;
 }
 
 /* The socket behind a descriptor: its type and protocol. Another thread may have closed it since. */
-static __always_inline void connect_socket(struct edr_connect *e, struct task_struct *task, u32 fd)
+static __always_inline void connect_socket(struct edr_connect *e, u32 fd)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
 	struct socket *socket;
@@ -244,8 +289,7 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 SEC("tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct syscall_exit_ctx *ctx)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct connect_call *call = call_of(&connect_calls);
+	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
 	struct connect_record r;
 	s64 ret = ctx->ret;
 
@@ -253,31 +297,29 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 		return 0;
 	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
 		ret = -EINTR;
-	if (connect_init(&r, task, EDR_SEEN_SYSCALL)) {
+	if (connect_init(&r, EDR_SEEN_SYSCALL)) {
 		r.e.fd = call->fd;
 		r.e.result = ret;
 		r.e.protocol = call->protocol;
 		r.e.sock_type = call->sock_type;
 		if (!call->sock_type)
-			connect_socket(&r.e, task, call->fd);
+			connect_socket(&r.e, call->fd);
 		if (!call->verified)
 			r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
 		connect_emit(&r, connect_address(&r, call));
 	}
 	if (call->sk)
 		connect_settled(call->sk, ret);
-	call_end(&connect_calls);
+	connect_call_end(call);
 	return 0;
 }
 
 /* The kernel's copy of the address, into the call under way, or out as an event of its own. */
 static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, u32 len)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	u32 tid = BPF_CORE_READ(task, pid), protocol = ctx->protocol;
-	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
+	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u32 protocol = ctx->protocol;
 	struct connect_record r;
-	u64 cookie;
 
 	if (call) {
 		__builtin_memcpy(call->addr, addr, len);
@@ -287,11 +329,9 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 		call->sock_type = ctx->type;
 		return;
 	}
-	if (protocol == IPPROTO_TCP) {
-		cookie = bpf_get_socket_cookie(ctx);
-		bpf_map_update_elem(&announced, &cookie, &tid, BPF_ANY);
-	}
-	if (!connect_init(&r, task, EDR_SEEN_CGROUP))
+	if (protocol == IPPROTO_TCP)
+		announce(bpf_get_socket_cookie(ctx));
+	if (!connect_init(&r, EDR_SEEN_CGROUP))
 		return;
 	r.e.protocol = protocol;
 	r.e.sock_type = ctx->type;
@@ -328,14 +368,12 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 /* In the context of the process that connects. */
 static __always_inline void tcp_connect_begins(struct sock *sk)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	u64 cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), key = (u64)sk;
-	u32 tid = BPF_CORE_READ(task, pid);
-	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
+	u64 cookie = sk->__sk_common.skc_cookie.counter, key = (u64)sk;
+	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
 	struct pending_connect pending = {};
 	struct connect_record r;
 
-	if (!connect_init(&r, task, EDR_SEEN_SOCKET))
+	if (!connect_init(&r, EDR_SEEN_SOCKET))
 		return;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
@@ -345,12 +383,10 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 		call->sk = key;
 		return;
 	}
-	if (cookie && bpf_map_lookup_elem(&announced, &cookie)) {
-		bpf_map_delete_elem(&announced, &cookie);
+	if (cookie && announced_take(cookie))
 		return;
-	}
 	r.e.protocol = IPPROTO_TCP;
-	r.e.sock_type = BPF_CORE_READ(sk, sk_type);
+	r.e.sock_type = sk->sk_type;
 	connect_emit(&r, sock_peer(sk, r.addr));
 }
 
@@ -360,16 +396,14 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 	u64 key = (u64)sk, now = bpf_ktime_get_boot_ns();
 	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
 	struct connect_call *call;
-	u32 tid;
 	int err;
 
 	if (!p)
 		return;
-	err = BPF_CORE_READ(sk, sk_err);
+	err = sk->sk_err;
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
 	p->end_ns = now;
-	tid = p->hdr.tid;
-	call = bpf_map_lookup_elem(&connect_calls, &tid);
+	call = connect_call_of(p->hdr.tid);
 	if (call && call->sk == key) {
 		p->ended = 1; /* connect_settled() knows whether the call has said it */
 		return;
@@ -378,13 +412,13 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 	bpf_map_delete_elem(&pending_connects, &key);
 }
 
-SEC("raw_tp/inet_sock_set_state")
+SEC("tp_btf/inet_sock_set_state")
 int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct sock *sk = (void *)ctx->args[0];
 	int from = ctx->args[1], to = ctx->args[2];
 
-	if (to == TCP_SYN_SENT && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
 		tcp_connect_begins(sk);
 	else if (from == TCP_SYN_SENT)
 		tcp_connect_ends(sk, to);

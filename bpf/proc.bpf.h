@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * fork, thread, exit. What a clone shares is read from parent and child as they are, not from what the
- * caller asked for: clone3's arguments lie in memory that it can change, and 32-bit callers pass no
- * tracepoint. Flags that leave no trace in the child come from the call, where it was seen; so does
- * CLONE_VFORK, for the kernel sets vfork_done only after the tracepoint.
+ * caller asked for: clone3's arguments lie in memory that it can change, and a 32-bit call's registers are
+ * not looked at. Flags that leave no trace in the child come from the call; so does CLONE_VFORK, for the
+ * kernel sets vfork_done only after the tracepoint.
  */
 #ifndef EDR_PROC_BPF_H
 #define EDR_PROC_BPF_H
@@ -27,9 +27,15 @@
 	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | CLONE_THREAD | \
 	 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
 	 CLONE_NEWPID | CLONE_NEWNET)
+#define NR_X86_CLONE 56 /* asm/unistd.h */
+#define NR_X86_FORK 57
+#define NR_X86_VFORK 58
+#define NR_ARM64_CLONE 220
+#define NR_CLONE3 435
 #define CLONE_SIGNAL_BITS 0xffULL /* the exit signal in clone's flags; clone3 has it elsewhere */
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define PF_IO_WORKER 0x10
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
 
 /* Processes of several threads whose exit has been reported, where the kernel does not tell who was the last. */
@@ -40,13 +46,12 @@ struct {
 	__type(value, u32);
 } exits_reported SEC(".maps");
 
-#define SAME(field) (BPF_CORE_READ(parent, field) == BPF_CORE_READ(child, field))
-#define SAME_NS(field) (BPF_CORE_READ(of_parent, field) == BPF_CORE_READ(of_child, field))
+#define SAME(field) (parent->field == child->field)
+#define SAME_NS(field) (of_parent->field == of_child->field)
 
 static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct task_struct *child)
 {
-	struct nsproxy *of_parent = BPF_CORE_READ(parent, nsproxy),
-		       *of_child = BPF_CORE_READ(child, nsproxy);
+	struct nsproxy *of_parent = parent->nsproxy, *of_child = child->nsproxy;
 	u64 flags = 0;
 
 	flags |= SAME(mm) ? CLONE_VM : 0;
@@ -54,8 +59,8 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 	flags |= SAME(files) ? CLONE_FILES : 0;
 	flags |= SAME(sighand) ? CLONE_SIGHAND : 0;
 	flags |= SAME(tgid) ? CLONE_THREAD : 0;
-	if (!(flags & CLONE_THREAD) && BPF_CORE_READ(child, real_parent) != parent &&
-	    BPF_CORE_READ(child, real_parent) == BPF_CORE_READ(parent, real_parent))
+	if (!(flags & CLONE_THREAD) && child->real_parent != parent &&
+	    child->real_parent == parent->real_parent)
 		flags |= CLONE_PARENT;
 	if (of_parent != of_child) {
 		flags |= SAME_NS(mnt_ns) ? 0 : CLONE_NEWNS;
@@ -65,25 +70,43 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 		flags |= SAME_NS(net_ns) ? 0 : CLONE_NEWNET;
 		flags |= SAME_NS(pid_ns_for_children) ? 0 : CLONE_NEWPID;
 	}
-	flags |= BPF_CORE_READ(parent, cred, user_ns) == BPF_CORE_READ(child, cred, user_ns)
-			 ? 0
-			 : CLONE_NEWUSER;
+	flags |= parent->cred->user_ns == child->cred->user_ns ? 0 : CLONE_NEWUSER;
 	return flags;
 }
 
-/* What the call asked for, as far as it does not show in the child; and which call it was. */
+/* What the call asked for; and which call it was. */
+static __always_inline u64 clone_flags_asked(u32 *op)
+{
+	struct entered call;
+	u64 flags = 0;
+
+	*op = EDR_FORK_UNKNOWN;
+	if (!call_entered(&call))
+		return 0;
+	if (call.nr == NR_CLONE3) {
+		*op = EDR_FORK_CLONE3;
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)call.args[0]);
+	} else if (call.nr == (ON_X86 ? NR_X86_CLONE : NR_ARM64_CLONE)) {
+		*op = EDR_FORK_CLONE;
+		flags = call.args[0] & ~CLONE_SIGNAL_BITS;
+	} else if (ON_X86 && call.nr == NR_X86_VFORK) {
+		*op = EDR_FORK_VFORK;
+		flags = CLONE_VFORK;
+	} else if (ON_X86 && call.nr == NR_X86_FORK) {
+		*op = EDR_FORK_FORK;
+	}
+	return flags;
+}
+
+/* Threads that the kernel makes have nothing to do with the call that their process happens to be in. */
 static __always_inline u64 clone_flags(struct task_struct *parent, struct task_struct *child,
 				       u32 *op)
 {
-	struct call *call = call_of(&fork_calls);
 	u64 flags = clone_flags_seen(parent, child);
 
 	*op = EDR_FORK_UNKNOWN;
-	if (call) {
-		*op = call->sub;
-		flags |= call->args[0] & ~CLONE_SEEN_IN_CHILD;
-		call_end(&fork_calls);
-	}
+	if (!(child->flags & (PF_KTHREAD | PF_IO_WORKER)))
+		flags |= clone_flags_asked(op) & ~CLONE_SEEN_IN_CHILD;
 	return flags;
 }
 
@@ -92,13 +115,13 @@ static __always_inline void report_thread(struct task_struct *parent, struct tas
 {
 	struct edr_thread e;
 
-	header_init(&e.hdr, EDR_THREAD, sizeof(e), parent);
+	header_init(&e.hdr, EDR_THREAD, sizeof(e), parent->group_leader->start_boottime);
 	e.hdr.flags = kthread;
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
-	if (filtered(&e.hdr, e.comm, BPF_CORE_READ(parent, cred, uid.val)))
+	if (filtered(&e.hdr, e.comm, parent->cred->uid.val))
 		return;
 	e.clone_flags = clone_flags(parent, child, &e.fork_op);
-	e.child_tid = BPF_CORE_READ(child, pid);
+	e.child_tid = child->pid;
 	emit_noisy(&e, sizeof(e), EDR_THREAD);
 }
 
@@ -107,117 +130,78 @@ static __always_inline void report_fork(struct task_struct *parent, struct task_
 {
 	struct edr_fork e;
 
-	header_init(&e.hdr, EDR_FORK, sizeof(e), parent);
+	header_init(&e.hdr, EDR_FORK, sizeof(e), parent->group_leader->start_boottime);
 	e.hdr.flags = kthread;
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
-	e.uid = BPF_CORE_READ(parent, cred, uid.val);
-	e.child_pid = BPF_CORE_READ(child, tgid);
-	e.child_start_ns = BPF_CORE_READ(child, start_boottime);
+	e.uid = parent->cred->uid.val;
+	e.child_pid = child->tgid;
+	e.child_start_ns = child->start_boottime;
 	if (filtered(&e.hdr, e.comm, e.uid)) {
 		filter_remember(e.child_pid, e.child_start_ns,
 				filter_by_process(e.hdr.tgid, e.hdr.start_ns));
 		return;
 	}
-	e.child_ppid = BPF_CORE_READ(child, real_parent, tgid);
+	e.child_ppid = child->real_parent->tgid;
 	e.clone_flags = clone_flags(parent, child, &e.fork_op);
 	emit_noisy(&e, sizeof(e), EDR_FORK);
 }
 
-SEC("raw_tp/sched_process_fork")
+SEC("tp_btf/sched_process_fork")
 int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
-	u32 kthread = BPF_CORE_READ(child, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	u32 kthread = child->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
 
-	if (BPF_CORE_READ(parent, tgid) == BPF_CORE_READ(child, tgid))
+	if (parent->tgid == child->tgid)
 		report_thread(parent, child, kthread);
 	else
 		report_fork(parent, child, kthread);
 	return 0;
 }
 
-static __always_inline int fork_begins(u32 op, u64 flags)
-{
-	struct call call = { .sub = op };
-
-	call.args[0] = flags;
-	call_begin(
-		&fork_calls,
-		&call); /* without room the flags that do not show in the child are missing, no event is */
-	return 0;
-}
-
-SEC("tp/syscalls/sys_enter_fork")
-int sys_enter_fork(struct syscall_enter_ctx *ctx)
-{
-	return fork_begins(EDR_FORK_FORK, 0);
-}
-
-SEC("tp/syscalls/sys_enter_vfork")
-int sys_enter_vfork(struct syscall_enter_ctx *ctx)
-{
-	return fork_begins(EDR_FORK_VFORK, CLONE_VFORK);
-}
-
-SEC("tp/syscalls/sys_enter_clone")
-int sys_enter_clone(struct syscall_enter_ctx *ctx)
-{
-	return fork_begins(EDR_FORK_CLONE, ctx->args[0] & ~CLONE_SIGNAL_BITS);
-}
-
-SEC("tp/syscalls/sys_enter_clone3")
-int sys_enter_clone3(struct syscall_enter_ctx *ctx)
-{
-	u64 flags = 0;
-
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)ctx->args[0]);
-	return fork_begins(EDR_FORK_CLONE3, flags);
-}
-
 /* Is this the last thread of its process, and has nobody reported it? */
 static __always_inline bool exit_of_process(struct bpf_raw_tracepoint_args *ctx,
 					    struct task_struct *task)
 {
-	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	struct signal_struct *signal = task->signal;
 	u64 start_ns;
 	u32 tgid;
 
 	if (exit_has_group_dead)
 		return ctx->args[1] & 1;
-	if (BPF_CORE_READ(signal, live.counter) != 0)
+	if (signal->live.counter != 0)
 		return false;
-	if (BPF_CORE_READ(signal, nr_threads) <= 1)
+	if (signal->nr_threads <= 1)
 		return true;
 	/* Two threads that end at once may both find nobody alive. */
-	start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	tgid = BPF_CORE_READ(task, tgid);
+	start_ns = task->group_leader->start_boottime;
+	tgid = task->tgid;
 	return !bpf_map_update_elem(&exits_reported, &start_ns, &tgid, BPF_NOEXIST);
 }
 
-SEC("raw_tp/sched_process_exit")
+SEC("tp_btf/sched_process_exit")
 int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *task = (void *)ctx->args[0];
-	u32 tid = BPF_CORE_READ(task, pid), status;
+	u32 tid = task->pid, status;
 	struct signal_struct *signal;
 	struct edr_exit e;
 
 	calls_forget(tid);
 	if (!exit_of_process(ctx, task))
 		return 0;
-	header_init(&e.hdr, EDR_EXIT, sizeof(e), task);
-	e.hdr.flags = BPF_CORE_READ(task, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
-	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &task->comm);
-	e.uid = BPF_CORE_READ(task, cred, uid.val);
+	header_init(&e.hdr, EDR_EXIT, sizeof(e), task->group_leader->start_boottime);
+	e.hdr.flags = task->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	e.uid = task->cred->uid.val;
 	if (filtered(&e.hdr, e.comm, e.uid)) {
 		filter_remember(e.hdr.tgid, 0, false);
 		return 0;
 	}
 	/* What wait() will say: kernel/exit.c, wait_task_zombie() */
-	signal = BPF_CORE_READ(task, signal);
-	status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT
-			 ? BPF_CORE_READ(signal, group_exit_code)
-			 : BPF_CORE_READ(task, group_leader, exit_code);
+	signal = task->signal;
+	status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code
+						   : task->group_leader->exit_code;
 	e.exit_code = status >> 8 & 0xff;
 	e.signal = status & 0x7f;
 	e.core_dumped = !!(status & 0x80);

@@ -17,12 +17,11 @@ struct {
 static __always_inline void syscall_report(struct edr_syscall_info *info, u32 nr, u64 *args,
 					   u64 enter_ns, s64 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct edr_syscall e;
 
-	header_init(&e.hdr, EDR_SYSCALL, sizeof(e), task);
-	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &task->comm);
-	e.uid = BPF_CORE_READ(task, cred, uid.val);
+	header_init(&e.hdr, EDR_SYSCALL, sizeof(e), current_start_ns());
+	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	e.uid = bpf_get_current_uid_gid();
 	if (filtered(&e.hdr, e.comm, e.uid))
 		return;
 	e.result = ret;
@@ -40,7 +39,7 @@ int sys_enter_any(struct syscall_enter_ctx *ctx)
 {
 	u32 nr = ctx->nr, n;
 	struct edr_syscall_info *info = bpf_map_lookup_elem(&syscall_infos, &nr);
-	struct call call = { .sub = nr };
+	struct call call = { .nr = nr };
 
 	if (!info || !info->name[0])
 		return 0;
@@ -65,7 +64,7 @@ int sys_exit_any(struct syscall_exit_ctx *ctx)
 	u32 nr = ctx->nr;
 	struct edr_syscall_info *info = bpf_map_lookup_elem(&syscall_infos, &nr);
 
-	if (!call || call->sub != nr || !info)
+	if (!call || call->nr != nr || !info)
 		return 0;
 	syscall_report(info, nr, call->args, call->enter_ns, ctx->ret);
 	call_end(&any_calls);

@@ -244,6 +244,7 @@ struct task_struct {
 	int tgid;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	void *stack;
 	u64 start_boottime; /* since 5.5, before that real_start_time */
 	const struct cred *cred;
 	char comm[16];
@@ -256,6 +257,30 @@ struct task_struct {
 	unsigned int sessionid; /* the same */
 	struct css_set *cgroups;
 };
+
+/* arch/x86/include/asm/thread_info.h: only there it has a status */
+struct thread_info___x86 {
+	u32 status; /* TS_* */
+};
+struct task_struct___x86 {
+	struct thread_info___x86 thread_info;
+};
+
+/* arch/x86/include/asm/ptrace.h, arch/arm64/include/asm/ptrace.h: the registers at the entry to the kernel */
+struct pt_regs {
+};
+struct pt_regs___x86 {
+	unsigned long dx, si, di;
+	unsigned long orig_ax; /* the number of the call */
+	unsigned long cs, ss;
+};
+struct pt_regs___arm64 {
+	u64 regs[31];
+	u64 pstate;
+	u64 orig_x0;
+	s32 syscallno;
+};
+enum bpf_func_id { BPF_FUNC_task_pt_regs = 175 };
 
 /* include/net/sock.h */
 struct in6_addr {

@@ -35,21 +35,10 @@ static const struct program_row {
 	{ "sched_process_exec", HOOK_RAW, "", true, "no exec is seen" },
 	{ "sched_process_fork", HOOK_RAW, "", true, "forks and threads are not seen" },
 	{ "sched_process_exit", HOOK_RAW, "", true, "exits are not seen" },
-	{ "sys_enter_execve", HOOK_SYSCALL, "execve execveat", false,
-	  "failed execve calls are not seen" },
 	{ "sys_exit_execve", HOOK_SYSCALL, "execve execveat", false,
 	  "failed execve calls are not seen" },
-	{ "sys_enter_execveat", HOOK_SYSCALL, "execve execveat", false,
-	  "failed execveat calls are not seen" },
 	{ "sys_exit_execveat", HOOK_SYSCALL, "execve execveat", false,
 	  "failed execveat calls are not seen" },
-	{ "sys_enter_fork", HOOK_SYSCALL, "fork", false, "which call made a process is not known" },
-	{ "sys_enter_vfork", HOOK_SYSCALL, "fork vfork", false,
-	  "which call made a process is not known" },
-	{ "sys_enter_clone", HOOK_SYSCALL, "fork clone", false,
-	  "which call made a process is not known" },
-	{ "sys_enter_clone3", HOOK_SYSCALL, "fork clone clone3", false,
-	  "which call made a process is not known" },
 	{ "sys_enter_connect", HOOK_SYSCALL, "connect", false, "unix connects are not seen" },
 	{ "sys_exit_connect", HOOK_SYSCALL, "connect", false, "unix connects are not seen" },
 	{ "cgroup_connect4", HOOK_CGROUP, "connect", true,
@@ -108,6 +97,17 @@ static bool asked_for(const struct program_row *row, const struct source_config 
 
 		if (any ? !is_typed(name) : word_in(row->asked_by, name))
 			return true;
+	}
+	return false;
+}
+
+static bool program_asked_for(const char *name, const struct source_config *cfg)
+{
+	size_t i;
+
+	for (i = 0; i < N_ROWS; i++) {
+		if (!strcmp(rows[i].name, name))
+			return asked_for(&rows[i], cfg);
 	}
 	return false;
 }
@@ -228,6 +228,8 @@ static struct edr_bpf *open_skeleton(const struct source_config *cfg, const stru
 	if (source_in_initial_pid_ns())
 		skel->rodata->self_tgid = (unsigned)getpid();
 	skel->rodata->exit_has_group_dead = btf && tracepoint_args(btf, "sched_process_exit") >= 2;
+	skel->rodata->remembers_any = program_asked_for("sys_enter_any", cfg);
+	skel->rodata->remembers_connects = program_asked_for("sys_enter_connect", cfg);
 	if (set_sizes(skel, cfg) || bpf_filter_configure(skel, cfg, err, err_size)) {
 		if (!err[0])
 			snprintf(err, err_size, "the rings cannot be sized: %s", strerror(errno));
@@ -488,8 +490,6 @@ int bpf_load_open(struct bpf_load *l, const struct source_config *cfg, char *err
 		snprintf(err, err_size, "the BPF maps cannot be filled: %s", strerror(-e));
 	else
 		e = attach(l, cfg, cgroup_fd, err, err_size);
-	if (!e)
-		l->skel->bss->attached_ns = source_boot_ns();
 out:
 	btf__free(btf);
 	if (cgroup_fd >= 0)

@@ -19,12 +19,6 @@
 #define END_MAX 16
 #define TEXT_MAX 64
 
-/* What a clone asked for and still shows when the call itself was not seen. */
-#define FLAGS_IN_CHILD                                                                     \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PARENT | CLONE_THREAD | \
-	 CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |     \
-	 CLONE_NEWPID | CLONE_NEWNET)
-
 static struct {
 	void (*fn)(void *arg);
 	void *arg;
@@ -203,9 +197,6 @@ void line_fork(const struct truth *t, const struct child *c, pid_t parent, const
 	if (c->call) {
 		line_text("syscall", c->call);
 		line_hex("flags", c->flags);
-		line_mode("lean");
-		line_text("syscall", "unknown");
-		line_hex("flags", c->flags & FLAGS_IN_CHILD);
 	}
 	line_end();
 }

@@ -169,8 +169,6 @@ static void scene_clone_parent(struct truth *t)
 		line_num("child_ppid", t->pid);
 		line_text("syscall", "clone");
 		line_hex("flags", CLONE_PARENT);
-		line_mode("lean");
-		line_text("syscall", "unknown");
 		line_end();
 		line_exit(t, &b, "truth", "truth");
 	}
@@ -226,9 +224,6 @@ static void scene_threads_raw(struct truth *t)
 		line_num("child_tid", tid);
 		line_text("syscall", "clone");
 		line_hex("flags", (unsigned)flags);
-		line_mode("lean");
-		line_text("syscall", "unknown");
-		line_hex("flags", (unsigned)shared);
 		line_end();
 	}
 }
