@@ -104,7 +104,7 @@ struct cell_totals {
 
 	struct proc_stats processes; /* the process table at the close */
 	struct cell_cost cost;
-	size_t bytes;		     /* memory of the cell */
+	size_t bytes; /* memory of the cell */
 };
 
 /* How often, by a number, a name or both. */

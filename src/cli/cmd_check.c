@@ -19,8 +19,8 @@
 struct verdict {
 	struct check check;
 	struct source_program programs[MAX_PROGRAMS];
-	int n_programs; /* -errno: none could be loaded */
-	unsigned seconds;    /* of --stats; 0: without */
+	int n_programs;	  /* -errno: none could be loaded */
+	unsigned seconds; /* of --stats; 0: without */
 	edr_u64 measured_ns;
 	const char *source;
 	int status;

@@ -28,8 +28,7 @@ bool cost_due(struct cost *c, edr_u64 now_ns, edr_s64 unix_ns)
 
 static edr_u64 time_ns(struct timeval a, struct timeval b)
 {
-	return (edr_u64)(a.tv_sec + b.tv_sec) * NS_PER_S +
-	       (edr_u64)(a.tv_usec + b.tv_usec) * 1000;
+	return (edr_u64)(a.tv_sec + b.tv_sec) * NS_PER_S + (edr_u64)(a.tv_usec + b.tv_usec) * 1000;
 }
 
 static edr_u64 resident_bytes(void)

@@ -27,7 +27,7 @@ struct options {
 	struct option_setting *settings;
 	size_t n_settings;
 	bool json, sample, roff, text, force, stats;
-	unsigned seconds; /* 0: not given */
+	unsigned seconds;		   /* 0: not given */
 	const char *level, *since, *until; /* NULL when not given */
 	bool help, version;
 	char **arguments; /* what is no option; points into argv */

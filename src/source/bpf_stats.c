@@ -62,8 +62,7 @@ struct bpf_runs bpf_stats_all_runs(const struct bpf_load *l)
 	struct bpf_runs sum = { 0, 0 };
 	struct bpf_program *prog;
 
-	bpf_object__for_each_program(prog, l->skel->obj)
-	{
+	bpf_object__for_each_program(prog, l->skel->obj) {
 		const struct bpf_prog_info info = program_info(prog);
 
 		sum.ns += info.run_time_ns;

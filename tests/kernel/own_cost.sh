@@ -43,9 +43,25 @@ assert_le "BPF CPU seconds" 30 "$(own_cost bpf_cpu_seconds)"
 "$EDR_BINARY" replay -c "$T/empty.conf" -i 1 --reports-dir "$T/again" "$capture" >"$T/replay.log" 2>&1 ||
 	fail "the replay ended with $?"
 assert "a replay gives the same reports" same_reports "$REPORTS" "$T/again"
-assert "the text for people has a line of it" \
-	sh -c '"$1" report show latest --text --reports-dir "$2" | grep -q "^Cost  *CPU: agent [0-9.]* s, BPF "' - \
-	"$EDR_BINARY" "$REPORTS"
+"$EDR_BINARY" report show latest --text --reports-dir "$REPORTS" >"$T/text"
+assert "the text for people has a line of it" grep -q '^Cost  *CPU: agent [0-9.]* s, BPF ' "$T/text"
+
+# ---- killed: a checkpoint has it too
+
+in_checkpoint()
+{
+	cat "$REPORTS"/checkpoint/open-* 2>/dev/null | jq -e -s 'any(.own_cost.agent_cpu_seconds)' >/dev/null 2>&1
+}
+
+fresh
+agent_start --set REPORTS.checkpoint_interval=1
+wait_for 20 in_checkpoint || fail "no checkpoint says what it cost"
+kill -KILL "$AGENT"
+wait "$AGENT" 2>/dev/null || :
+agent_start
+killed=$(cells | head -n 1)
+assert "the cell of the killed run has it" jq -e '.own_cost.agent_cpu_seconds > 0' "$killed"
+agent_stop
 
 # ---- check --stats, beside an agent
 
@@ -84,7 +100,11 @@ chmod 0755 "$T/less"
 EDR_BINARY=$T/less
 not_known='what the BPF programs cost is not in the reports'
 before=$(cat $switch)
-AT_EXIT='eval echo $before >$switch'
+put_back()
+{
+	echo "$before" >$switch
+}
+AT_EXIT=put_back
 for on in 0 1; do
 	echo $on >$switch
 	fresh
@@ -97,5 +117,5 @@ for on in 0 1; do
 	assert_eq "statistics $on: said to be unknown" $((1 - on)) "$(grep -c "$not_known" "$T/agent.log")"
 	known=$(cells_sum 'if .own_cost.bpf_cpu_seconds == null then 0 else 1 end')
 	assert_eq "statistics $on: known in some cell" $on $((known > 0))
-	echo "$before" >$switch
+	put_back
 done

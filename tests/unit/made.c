@@ -162,8 +162,8 @@ static void odd_cost(struct made *m)
 	memset(&most, 0xff, sizeof(most));
 	memset(&most.hdr, 0, sizeof(most.hdr));
 	for (unsigned n = made_random(m->r, 3); n > 0; n--)
-		feed_fold(&m->f, rec_cost(&m->f.rec, m->f.now_ns,
-					  made_random(m->r, 16) ? &few : &most));
+		feed_fold(&m->f,
+			  rec_cost(&m->f.rec, m->f.now_ns, made_random(m->r, 16) ? &few : &most));
 }
 
 struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_min, unsigned n,

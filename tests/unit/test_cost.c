@@ -49,11 +49,11 @@ static const char *text_of(json_object *o, const char *pointer)
 static void check_cost(json_object *o, const char *const want[10])
 {
 	static const char *const member[10] = {
-		"/agent_cpu_seconds",		 "/agent_user_seconds",
-		"/agent_system_seconds",	 "/agent_cpu_ms_per_1000_events",
-		"/bpf_cpu_seconds",		 "/bpf_sampled_seconds",
-		"/bpf_sampled_runs",		 "/memory_bytes",
-		"/memory_peak_bytes",		 "/bpf_memory_bytes",
+		"/agent_cpu_seconds",	 "/agent_user_seconds",
+		"/agent_system_seconds", "/agent_cpu_ms_per_1000_events",
+		"/bpf_cpu_seconds",	 "/bpf_sampled_seconds",
+		"/bpf_sampled_runs",	 "/memory_bytes",
+		"/memory_peak_bytes",	 "/bpf_memory_bytes",
 	};
 
 	for (size_t i = 0; i < 10; i++)
@@ -63,10 +63,9 @@ static void check_cost(json_object *o, const char *const want[10])
 
 START_TEST(test_cell)
 {
-	const struct edr_cost less = { .user_ns = 1,
-				       .memory_bytes = 7000000,
-				       .memory_peak_bytes = 1,
-				       .bpf_memory_bytes = 1 };
+	const struct edr_cost less = {
+		.user_ns = 1, .memory_bytes = 7000000, .memory_peak_bytes = 1, .bpf_memory_bytes = 1
+	};
 	const struct edr_cost *const both[] = { &some, &less };
 
 	/* 1,750,000,001 ns by 7 events, cut. */
@@ -82,7 +81,9 @@ END_TEST
 /* A source that does not tell, an old capture: nothing is not 0. */
 START_TEST(test_not_known)
 {
-	const struct edr_cost agent = { .user_ns = 1000, .memory_bytes = 2, .memory_peak_bytes = 3 };
+	const struct edr_cost agent = { .user_ns = 1000,
+					.memory_bytes = 2,
+					.memory_peak_bytes = 3 };
 	const struct edr_cost *const one[] = { &agent };
 
 	check_cost(cell_with(one, 1),
@@ -96,16 +97,11 @@ START_TEST(test_not_known)
 }
 END_TEST
 
-static const char *const most[10] = { "9223372036.854775807",
-				      "9223372036.854775807",
-				      "9223372036.854775807",
-				      "2635249153387078.802",
-				      "9223372036.854775807",
-				      "9223372036.854775807",
-				      "9223372036854775807",
-				      "9223372036854775807",
-				      "9223372036854775807",
-				      "9223372036854775807" };
+static const char *const most[10] = { "9223372036.854775807", "9223372036.854775807",
+				      "9223372036.854775807", "2635249153387078.802",
+				      "9223372036.854775807", "9223372036.854775807",
+				      "9223372036854775807",  "9223372036854775807",
+				      "9223372036854775807",  "9223372036854775807" };
 
 /* Whatever a forged record says, sums do not come round, and what was written can be read. */
 START_TEST(test_forged)
@@ -317,8 +313,9 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_cell,  test_not_known, test_forged, test_merge, test_older_report,
-		test_due,   test_tell,	    test_rates,	 test_rates_without_events,
+		test_cell,  test_not_known,    test_forged,
+		test_merge, test_older_report, test_due,
+		test_tell,  test_rates,	       test_rates_without_events,
 	};
 
 	return collect_run("cost", tests, sizeof(tests) / sizeof(tests[0]), 60);

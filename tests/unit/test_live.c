@@ -160,8 +160,8 @@ static void fake_cost(struct source *s, struct source_cost *out)
 	out->bpf_ns = fake.bpf_ns;
 }
 
-static const struct source_ops source_fake = { "fake",	      fake_open,     fake_pump,	 fake_drain,
-					       fake_totals,   fake_progress, fake_close, fake_cost };
+static const struct source_ops source_fake = { "fake",	    fake_open,	   fake_pump,  fake_drain,
+					       fake_totals, fake_progress, fake_close, fake_cost };
 
 /* Runs it in a directory of its own; the exit status. */
 static int run(const enum step *steps, size_t n)
