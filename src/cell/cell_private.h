@@ -7,6 +7,7 @@
  *	counts.c   the small lists within a row: by uid, status, errno, parent, ...
  *	lines.c    command names and command lines
  *	fold.c     what each kind of record adds
+ *	cost.c     what watching cost
  *	events.c   the list of raw events and the interim parts
  *	cell.c     opening, closing, freeing
  *	host.c     who was watched, by what, and what was off
@@ -318,6 +319,10 @@ void windows_close(struct cells *c, edr_s64 boot_ns, const struct proc_table *ta
 void lines_count(struct cells *c, struct exe_row *exe, const struct edr_exec *r, edr_s64 t);
 void lines_gone(struct cell *cell, struct row *row);
 void lines_drop_all(struct cell *cell, struct exe_row *exe);
+
+/* cost.c */
+void cost_fold(struct cell_cost *to, const struct edr_cost *r);
+void cost_add(struct cell_cost *to, const struct cell_cost *from);
 
 /* Joins two entries of the full list. */
 void windows_join_blind(struct cell *cell);

@@ -265,6 +265,14 @@ static void fold_event(struct fold *f, const struct edr_hdr *rec)
 	}
 }
 
+static void fold_housekeeping(struct cells *c, const struct edr_hdr *rec)
+{
+	if (rec->type == EDR_LOSS)
+		fold_loss(c, AS(loss));
+	else if (rec->type == EDR_COST)
+		cost_fold(&c->open->totals.cost, AS(cost));
+}
+
 static void keep_json(struct cells *c, const struct edr_hdr *rec, edr_s64 t, struct wire_span json)
 {
 	const struct cell_config *cfg = &c->open->cfg;
@@ -295,10 +303,10 @@ void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_en
 	f.cell->totals.type[rec->type].delivered++;
 	c->pending[rec->type] -= c->of_kernel[rec->type];
 	events_age(c);
-	if (rec->type == EDR_LOSS)
-		fold_loss(c, AS(loss));
-	if (!c->is_event[rec->type])
+	if (!c->is_event[rec->type]) {
+		fold_housekeeping(c, rec);
 		return;
+	}
 	f.cell->totals.events++;
 	if (f.cell->totals.first_ns == 0 || f.t < f.cell->totals.first_ns)
 		f.cell->totals.first_ns = f.t;

@@ -216,6 +216,7 @@ static void add_totals(struct cell *dst, const struct cell_totals *s)
 	t->events_unlisted += s->events_unlisted;
 	t->events_over_limit += s->events_over_limit;
 	t->parts += s->parts;
+	cost_add(&t->cost, &s->cost);
 	for (i = 0; i < CELL_SEVERITIES; i++)
 		t->findings[i] += s->findings[i];
 	if (dst->merged == 0 && s->window_start_ns == t->window_start_ns &&

@@ -18,6 +18,7 @@
  *	clock steps                             counted; the first 16 listed
  *	blind intervals                         the list joined where it touches; time added, for no two
  *	                                        cells share a moment, even where the clock was set back
+ *	what watching cost                      times added, the largest of memory
  *	host, process table                     of the cell that was watched latest; what was off, of all
  *	findings                                counted by severity; the worst are listed
  *	raw events                              not taken over: the cells have them

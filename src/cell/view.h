@@ -54,6 +54,20 @@ struct cell_type_counts {
 	edr_s64 pending_before, pending_after;
 };
 
+/*
+ * What watching cost, from the cost records of the window: times are sums, memory is the most that any of them said. Nothing
+ * is known without such a record (type[EDR_COST].delivered), and nothing of BPF while its ns are both 0.
+ */
+struct cell_cost {
+	edr_u64 user_ns, system_ns; /* CPU time of the agent */
+	edr_u64 bpf_ns;		    /* CPU time of its BPF programs: an estimate, */
+	edr_u64 bpf_sampled_ns;	    /* for which they were measured so long */
+	edr_u64 bpf_sampled_runs;   /* and ran so often in that time */
+	edr_u64 memory_bytes;	    /* resident */
+	edr_u64 memory_peak_bytes;  /* since the agent was started */
+	edr_u64 bpf_memory_bytes;   /* 0: not known */
+};
+
 /* Cheap: no sorting. */
 struct cell_totals {
 	edr_s64 window_start_ns, window_end_ns;
@@ -90,7 +104,8 @@ struct cell_totals {
 	edr_u64 findings[CELL_SEVERITIES]; /* by severity; of 0 there are none */
 
 	struct proc_stats processes; /* the process table at the close */
-	size_t bytes;		     /* memory of the cell */
+	struct cell_cost cost;
+	size_t bytes; /* memory of the cell */
 };
 
 /* How often, by a number, a name or both. */

@@ -14,11 +14,14 @@
 #include "util/text.h"
 
 #define MAX_PROGRAMS 64
+#define STATS_SECONDS 5
 
 struct verdict {
 	struct check check;
 	struct source_program programs[MAX_PROGRAMS];
-	int n_programs; /* -errno: none could be loaded */
+	int n_programs;	  /* -errno: none could be loaded */
+	unsigned seconds; /* of --stats; 0: without */
+	edr_u64 measured_ns;
 	const char *source;
 	int status;
 	const char *word; /* for --json */
@@ -37,8 +40,16 @@ static const char *const program_words[] = { [SOURCE_PROGRAM_USED] = "ok",
 static void probe_programs(struct verdict *v)
 {
 	char err[CLI_ERR_MAX] = "";
-	int n = source_bpf_probe(&v->check.source, v->programs, MAX_PROGRAMS, err, sizeof(err));
+	int n = -ENODATA;
 
+	if (v->seconds) {
+		n = source_bpf_measure(&v->check.source, v->seconds, v->programs, MAX_PROGRAMS,
+				       &v->measured_ns, err, sizeof(err));
+		if (n < 0)
+			check_add(&v->check, "BPF statistics", CHECK_NOTE, err, "");
+	}
+	if (n < 0)
+		n = source_bpf_probe(&v->check.source, v->programs, MAX_PROGRAMS, err, sizeof(err));
 	v->n_programs = n;
 	if (n >= 0)
 		check_add(&v->check, "BPF programs", CHECK_OK, "can be loaded", "");
@@ -93,6 +104,67 @@ static void json_member(struct buf *out, const char *key, const char *value, con
 	buf_adds(out, after);
 }
 
+/* ---- --stats ---- */
+
+/* Of one CPU. */
+static double percent(const struct verdict *v, edr_u64 ns)
+{
+	return v->measured_ns ? 100.0 * (double)ns / (double)v->measured_ns : 0;
+}
+
+static double ns_a_run(edr_u64 ns, edr_u64 runs)
+{
+	return runs ? (double)ns / (double)runs : 0;
+}
+
+static void sum_up(const struct verdict *v, edr_u64 *runs, edr_u64 *ns)
+{
+	*runs = *ns = 0;
+	for (int i = 0; i < v->n_programs; i++) {
+		*runs += v->programs[i].runs;
+		*ns += v->programs[i].run_ns;
+	}
+}
+
+static void json_runs(struct buf *out, const struct verdict *v, edr_u64 runs, edr_u64 ns)
+{
+	buf_addf(out, "\"runs\": %llu, ", runs);
+	if (runs)
+		buf_addf(out, "\"ns_per_run\": %.1f, ", ns_a_run(ns, runs));
+	else
+		buf_adds(out, "\"ns_per_run\": null, ");
+	buf_addf(out, "\"cpu_percent\": %.6f", percent(v, ns));
+}
+
+static void json_sum(struct buf *out, const struct verdict *v)
+{
+	edr_u64 runs, ns;
+
+	sum_up(v, &runs, &ns);
+	buf_addf(out, "{ \"seconds\": %.3f, ", (double)v->measured_ns / 1e9);
+	json_runs(out, v, runs, ns);
+	buf_adds(out, " }");
+}
+
+static void print_stats(const struct verdict *v)
+{
+	edr_u64 runs, ns;
+
+	printf("\n  %-20s %-31s %10s %9s %8s\n", "program", "hook", "runs", "ns a run", "% of CPU");
+	for (int i = 0; i < v->n_programs; i++) {
+		const struct source_program *p = &v->programs[i];
+
+		if (p->state == SOURCE_PROGRAM_USED)
+			printf("  %-20s %-31s %10llu %9.0f %8.3f\n", p->name, p->hook, p->runs,
+			       ns_a_run(p->run_ns, p->runs), percent(v, p->run_ns));
+	}
+	sum_up(v, &runs, &ns);
+	printf("  %-52s %10llu %9.0f %8.3f\n", "sum, of one CPU", runs, ns_a_run(ns, runs),
+	       percent(v, ns));
+	printf("  measured for %.1f s; the statistics themselves take part of each run\n",
+	       (double)v->measured_ns / 1e9);
+}
+
 static void print_json(const struct verdict *v, const struct utsname *uts)
 {
 	struct buf out = { 0 };
@@ -120,9 +192,19 @@ static void print_json(const struct verdict *v, const struct utsname *uts)
 		json_member(&out, "name", v->programs[i].name, ", ");
 		json_member(&out, "state", program_words[v->programs[i].state], ", ");
 		json_member(&out, "events", v->programs[i].events, ", ");
-		json_member(&out, "why", v->programs[i].why, " }");
+		json_member(&out, "why", v->programs[i].why, v->measured_ns ? ", " : "");
+		if (v->measured_ns) {
+			json_member(&out, "hook", v->programs[i].hook, ", ");
+			json_runs(&out, v, v->programs[i].runs, v->programs[i].run_ns);
+		}
+		buf_adds(&out, " }");
 	}
-	buf_adds(&out, "\n  ]\n}\n");
+	buf_adds(&out, "\n  ]");
+	if (v->measured_ns) {
+		buf_adds(&out, ",\n  \"stats\": ");
+		json_sum(&out, v);
+	}
+	buf_adds(&out, "\n}\n");
 	fputs(out.data ? out.data : "{}\n", stdout);
 	buf_free(&out);
 }
@@ -156,6 +238,8 @@ static void print_table(const struct verdict *v, const struct utsname *uts)
 			printf("  %-13s %-20s -> %s\n", "", "", item->mend);
 	}
 	print_programs(v);
+	if (v->measured_ns)
+		print_stats(v);
 	printf("\nsource: %s. %s (exit status %d).\n", v->source, v->sentence, v->status);
 }
 
@@ -168,6 +252,8 @@ int cmd_check(const struct options *o)
 	char *file = NULL;
 	int status;
 
+	if (o->seconds && !o->stats)
+		return cli_fail(EX_USAGE, "option --seconds goes with --stats");
 	status = options_conf(o, &set, &file, err, sizeof(err));
 	if (status != 0)
 		return cli_fail(status, err);
@@ -176,6 +262,7 @@ int cmd_check(const struct options *o)
 		status = cli_fail(EX_OSERR, "out of memory");
 	} else {
 		v->check.conf = conf_get(set);
+		v->seconds = o->stats ? o->seconds ? o->seconds : STATS_SECONDS : 0;
 		live_source_config(v->check.conf, &v->check.source);
 		check_host(&v->check);
 		probe_programs(v);

@@ -74,6 +74,9 @@ int cmd_help(const struct options *o)
 		print_conf_options(cmd->accepts & OPTIONS_REPORT ? "REPORTS" : NULL);
 	if (cmd->accepts & OPTIONS_JSON)
 		puts("      --json                   for programs");
+	if (cmd->accepts & OPTIONS_STATS)
+		puts("      --stats                  what each BPF program costs\n"
+		     "      --seconds N              how long that is measured; 5 if not given");
 	if (cmd->accepts & OPTIONS_SAMPLE)
 		puts("      --sample                 the sample linux-edr.conf");
 	if (cmd->accepts & OPTIONS_REPORT)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/cost.h"
 #include "cli/engine.h"
 #include "cli/lock.h"
 #include "cli/selftest.h"
@@ -37,6 +38,7 @@ struct live {
 	struct conf_set *current; /* since the last SIGHUP; NULL: the one that we started with */
 	struct engine engine;
 	struct selftest selftest;
+	struct cost cost;
 	bool scanned, announced;
 	bool pids_match; /* our pids are those of the kernel's events */
 	unsigned long long cells_seen;
@@ -223,9 +225,20 @@ static void tell_away(struct live *l, edr_u64 now_ns)
 	l->away_from_ns = now_ns;
 }
 
+static void tell_cost(struct live *l)
+{
+	struct source_cost cost = { 0 };
+
+	if (l->source && l->cfg->source->cost)
+		l->cfg->source->cost(l->source, &cost);
+	cost_tell(&l->cost, &cost, l->stream_ns, take, l);
+}
+
 static void lose_source(struct live *l, int error)
 {
 	log_error("run", "the source has failed (%s): opening it again", strerror(-error));
+	tell_cost(l);
+	cost_lose_source(&l->cost);
 	l->cfg->source->close(l->source);
 	l->source = NULL;
 	l->away_from_ns = boot_now();
@@ -295,6 +308,8 @@ static void tend(struct live *l)
 	/* It knows its child by the pid, which must be the one that the kernel tells. */
 	if (l->source && current_conf(l)->self_test && l->pids_match)
 		selftest_turn(&l->selftest, now_ns);
+	if (cost_due(&l->cost, l->stream_ns, cells_now(l->engine.cells)))
+		tell_cost(l);
 	if (now_ns >= l->next_heal_ns) {
 		proc_heal(l->engine.table, "/proc", l->stream_ns, HEAL_BUDGET, take, l);
 		l->next_heal_ns = now_ns + HEAL_NS;
@@ -342,6 +357,8 @@ static int stop(struct live *l)
 	} else {
 		tell_away(l, boot_now());
 	}
+	tell_cost(l);
+	cost_close(&l->cost);
 	selftest_close(&l->selftest);
 	tell_drops(l, true);
 	status = engine_close(&l->engine);

@@ -13,6 +13,7 @@
 #include "util/text.h"
 
 #define MAX_OPTIONS 48
+#define MAX_SECONDS 3600
 #define KEY_BASE 1000 /* getopt's value of the option of key i is this and i */
 
 /* Options that set no key, or one in another way. */
@@ -28,7 +29,9 @@ enum {
 	OPT_LEVEL,
 	OPT_SINCE,
 	OPT_UNTIL,
-	OPT_FORCE
+	OPT_FORCE,
+	OPT_STATS,
+	OPT_SECONDS
 };
 
 static const struct {
@@ -48,6 +51,8 @@ static const struct {
 	{ { "since", required_argument, NULL, OPT_SINCE }, OPTIONS_REPORT },
 	{ { "until", required_argument, NULL, OPT_UNTIL }, OPTIONS_REPORT },
 	{ { "force", no_argument, NULL, OPT_FORCE }, OPTIONS_REPORT },
+	{ { "stats", no_argument, NULL, OPT_STATS }, OPTIONS_STATS },
+	{ { "seconds", required_argument, NULL, OPT_SECONDS }, OPTIONS_STATS },
 };
 
 struct table {
@@ -209,6 +214,20 @@ static int missing_argument(const struct table *t, char *err, size_t err_size)
 	return -EINVAL;
 }
 
+static int set_seconds(struct options *o, const char *arg, char *err, size_t err_size)
+{
+	char *end;
+	unsigned long n = strtoul(arg, &end, 10);
+
+	if (arg[0] < '0' || arg[0] > '9' || *end || n < 1 || n > MAX_SECONDS) {
+		snprintf(err, err_size, "option --seconds: give a number from 1 to %d",
+			 MAX_SECONDS);
+		return -EINVAL;
+	}
+	o->seconds = (unsigned)n;
+	return 0;
+}
+
 static int take(struct options *o, int value, char *err, size_t err_size)
 {
 	switch (value) {
@@ -233,6 +252,11 @@ static int take(struct options *o, int value, char *err, size_t err_size)
 	case OPT_FORCE:
 		o->force = true;
 		return 0;
+	case OPT_STATS:
+		o->stats = true;
+		return 0;
+	case OPT_SECONDS:
+		return set_seconds(o, optarg, err, err_size);
 	case OPT_TEXT:
 		o->text = true;
 		return 0;

@@ -14,6 +14,7 @@
 #define OPTIONS_CONF 0x1u /* those of the configuration, -c, --set */
 #define OPTIONS_JSON 0x2u
 #define OPTIONS_SAMPLE 0x4u
+#define OPTIONS_STATS 0x10u /* --stats, --seconds */
 #define OPTIONS_REPORT 0x8u /* --level, --since, --until, --text */
 
 struct option_setting {
@@ -25,7 +26,8 @@ struct options {
 	const char *config; /* -c, NULL when not given */
 	struct option_setting *settings;
 	size_t n_settings;
-	bool json, sample, roff, text, force;
+	bool json, sample, roff, text, force, stats;
+	unsigned seconds;		   /* 0: not given */
 	const char *level, *since, *until; /* NULL when not given */
 	bool help, version;
 	char **arguments; /* what is no option; points into argv */

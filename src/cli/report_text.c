@@ -227,6 +227,24 @@ static void print_loss(FILE *out, struct buf *line, const struct cell_view *v)
 	}
 }
 
+static void print_cost(FILE *out, const struct cell_totals *t)
+{
+	const struct cell_cost *c = &t->cost;
+	const double cpu_s = (double)(c->user_ns + c->system_ns) / NS_PER_S;
+
+	if (!t->type[EDR_COST].delivered) {
+		fputs("Cost      not known\n", out);
+		return;
+	}
+	fprintf(out, "Cost      CPU: agent %.2f s, ", cpu_s);
+	if (c->bpf_sampled_ns || c->bpf_ns)
+		fprintf(out, "BPF about %.2f s", (double)c->bpf_ns / NS_PER_S);
+	else
+		fputs("BPF not known", out);
+	fprintf(out, "; memory: %.1f MB, in BPF %.1f MB\n", (double)c->memory_peak_bytes / 1e6,
+		(double)c->bpf_memory_bytes / 1e6);
+}
+
 /* ---- what was new ---- */
 
 static int compare_names(const void *a, const void *b)
@@ -352,6 +370,7 @@ static int print_all(const struct cell *cell, const struct report_info *info,
 	print_connections(out, line, &v);
 	print_events(out, line, v.totals);
 	print_loss(out, line, &v);
+	print_cost(out, v.totals);
 	cell_view_close(&v);
 	return err;
 }

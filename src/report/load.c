@@ -33,15 +33,26 @@ static int index_members(struct load *l, struct wire_span report)
 	return n;
 }
 
-struct wire_span load_member(struct load *l, const char *name)
+static bool find_member(const struct load *l, const char *name, struct wire_span *value)
 {
 	const size_t len = strlen(name);
 
-	for (size_t i = 0; i < l->n_members; i++)
-		if (l->key[i].len == len && memcmp(l->key[i].data, name, len) == 0)
-			return l->value[i];
-	l->bad = true;
-	return (struct wire_span){ "", 0 };
+	for (size_t i = 0; i < l->n_members; i++) {
+		if (l->key[i].len == len && memcmp(l->key[i].data, name, len) == 0) {
+			*value = l->value[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+struct wire_span load_member(struct load *l, const char *name)
+{
+	struct wire_span value = { "", 0 };
+
+	if (!find_member(l, name, &value))
+		l->bad = true;
+	return value;
 }
 
 struct wire_span load_in(struct load *l, struct wire_span object, const char *name)
@@ -240,7 +251,8 @@ static void load_types(struct load *l, struct cell_totals *t)
 		struct wire_span row;
 
 		if (!strcmp(e->group, "always")) {
-			c->delivered = load_u64(l, housekeeping, e->name);
+			if (jr_member(housekeeping, e->name, &row) || e->type <= EDR_BLIND)
+				c->delivered = load_u64(l, housekeeping, e->name);
 			continue;
 		}
 		/* A report of an older program: there was no such event. */
@@ -279,6 +291,34 @@ static void load_agent(struct load *l, struct cell_totals *t)
 	t->late = load_u64(l, clock, "late_events");
 	t->ahead = load_u64(l, clock, "ahead_events");
 	t->unattributed = load_u64(l, load_member(l, "other"), "unattributed");
+}
+
+/* Null: not known. */
+static edr_u64 load_known(struct load *l, struct wire_span object, const char *name)
+{
+	return jr_is(load_in(l, object, name), "null") ? 0 : load_u64(l, object, name);
+}
+
+static edr_u64 load_known_length(struct load *l, struct wire_span object, const char *name)
+{
+	return jr_is(load_in(l, object, name), "null") ? 0 : load_length(l, object, name);
+}
+
+/* A report of an older program has none. */
+static void load_cost(struct load *l, struct cell_cost *c)
+{
+	struct wire_span o;
+
+	if (!find_member(l, "own_cost", &o))
+		return;
+	c->user_ns = load_known_length(l, o, "agent_user_seconds");
+	c->system_ns = load_known_length(l, o, "agent_system_seconds");
+	c->bpf_ns = load_known_length(l, o, "bpf_cpu_seconds");
+	c->bpf_sampled_ns = load_known_length(l, o, "bpf_sampled_seconds");
+	c->bpf_sampled_runs = load_known(l, o, "bpf_sampled_runs");
+	c->memory_bytes = load_known(l, o, "memory_bytes");
+	c->memory_peak_bytes = load_known(l, o, "memory_peak_bytes");
+	c->bpf_memory_bytes = load_known(l, o, "bpf_memory_bytes");
 }
 
 /* ---- short lists ---- */
@@ -374,6 +414,7 @@ static int load_rest(struct load *l, struct report_info *info)
 	load_window(l, t);
 	load_types(l, t);
 	load_agent(l, t);
+	load_cost(l, &t->cost);
 	if (load_steps(l) || load_blind(l, t) || load_findings(l, t) || l->bad)
 		return -EBADMSG;
 	l->view.totals = t;

@@ -16,7 +16,9 @@
 #include "edr/control.h"
 #include "edr.skel.h"
 #include "source/batch.h"
+#include "source/bpf_cost.h"
 #include "source/bpf_load.h"
+#include "source/bpf_stats.h"
 #include "source/clock.h"
 #include "source/host.h"
 #include "source/ring.h"
@@ -43,6 +45,7 @@ struct ring {
 
 struct source {
 	struct bpf_load load;
+	struct bpf_cost cost;
 	struct ring rings[2];
 	struct batch batch;
 	struct buf scratch;
@@ -145,6 +148,7 @@ static void bpf_close(struct source *s)
 		ring_close(&s->rings[i].reader);
 	if (s->epoll >= 0)
 		close(s->epoll);
+	bpf_cost_close(&s->cost);
 	bpf_load_close(&s->load);
 	batch_free(&s->batch);
 	buf_free(&s->scratch);
@@ -164,7 +168,7 @@ static int bpf_open(struct source **out, const struct source_config *cfg, char *
 		snprintf(err, err_size, "no memory");
 		return -ENOMEM;
 	}
-	s->epoll = -1;
+	s->epoll = s->cost.stats_fd = -1;
 	s->lean = cfg->lean;
 	e = bpf_load_open(&s->load, cfg, err, err_size);
 	if (e)
@@ -178,6 +182,7 @@ static int bpf_open(struct source **out, const struct source_config *cfg, char *
 		snprintf(err, err_size, "the ring buffers cannot be opened: %s", strerror(-e));
 		goto fail;
 	}
+	bpf_cost_open(&s->cost, &s->load, source_boot_ns());
 	*out = s;
 	return 0;
 fail:
@@ -189,7 +194,7 @@ fail:
 static void read_misses(struct source *s)
 {
 	memset(s->missed, 0, sizeof(s->missed));
-	bpf_load_misses(&s->load, s->missed);
+	bpf_stats_misses(&s->load, s->missed);
 }
 
 static void read_counters(struct source *s, unsigned type)
@@ -231,6 +236,17 @@ static void tell_losses(struct source *s)
 		*told = *now;
 		source_emit_loss(&s->scratch, s->stream_ns, type, &delta, hand_on, s);
 	}
+}
+
+/* As read last. */
+static edr_u64 events_seen(const struct source *s)
+{
+	edr_u64 sum = 0;
+	size_t i;
+
+	for (i = 0; i < EDR_TYPE_MAX; i++)
+		sum += s->totals.count[i].produced + s->totals.count[i].filtered;
+	return sum;
 }
 
 static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
@@ -334,6 +350,7 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 		/* The stream is complete only up to here: a later tick could close a window too early. */
 		tell_clock(s, s->batch.n ? complete : now - SLACK_NS, EDR_CLOCK_TICK);
 		s->ticked_ns = now;
+		bpf_cost_tick(&s->cost, &s->load, source_boot_ns(), events_seen(s));
 	}
 	return (int)n;
 }
@@ -357,6 +374,7 @@ static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
 		tell_losses(s);
 		got = batch_deliver(&s->batch, all ? ~0ULL : complete, deliver, s);
 	} while (got || !all);
+	bpf_cost_end(&s->cost, &s->load, source_boot_ns(), events_seen(s));
 	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
 }
@@ -382,6 +400,11 @@ static double bpf_progress(struct source *s)
 	return -1;
 }
 
+static void bpf_cost(struct source *s, struct source_cost *out)
+{
+	*out = s->cost.sum;
+}
+
 const struct source_ops source_bpf = {
 	.name = "bpf",
 	.open = bpf_open,
@@ -390,6 +413,7 @@ const struct source_ops source_bpf = {
 	.totals = bpf_totals,
 	.progress = bpf_progress,
 	.close = bpf_close,
+	.cost = bpf_cost,
 };
 
 int source_bpf_probe(const struct source_config *cfg, struct source_program *out, size_t max,
@@ -405,4 +429,80 @@ int source_bpf_probe(const struct source_config *cfg, struct source_program *out
 		out[i] = load.programs[i];
 	bpf_load_close(&load);
 	return (int)i;
+}
+
+/* ---- for check --stats ---- */
+
+static void pass_over(void *ctx, const struct edr_hdr *rec)
+{
+	(void)ctx;
+	(void)rec;
+}
+
+static int pump_for(struct source *s, edr_u64 from_ns, edr_u64 length_ns)
+{
+	edr_u64 past_ns = 0;
+	int n = 0;
+
+	while (past_ns < length_ns && (n >= 0 || n == -EINTR)) {
+		n = bpf_pump(s, (int)((length_ns - past_ns) / 1000000) + 1, pass_over, NULL);
+		past_ns = source_boot_ns() - from_ns;
+	}
+	return n == -EINTR ? 0 : n;
+}
+
+static void note_runs(struct source *s, struct source_program *p)
+{
+	const struct bpf_program *prog =
+		bpf_object__find_program_by_name(s->load.skel->obj, p->name);
+	const struct bpf_runs now = bpf_stats_runs(&s->load, p->name);
+
+	snprintf(p->hook, sizeof(p->hook), "%s", prog ? bpf_program__section_name(prog) : "");
+	p->runs = now.runs - p->runs;
+	p->run_ns = now.ns - p->run_ns;
+}
+
+static int measure(struct source *s, unsigned seconds, edr_u64 *measured_ns)
+{
+	const edr_u64 from_ns = source_boot_ns();
+	size_t i;
+	int n;
+
+	for (i = 0; i < s->load.n_programs; i++)
+		note_runs(s, &s->load.programs[i]);
+	n = pump_for(s, from_ns, seconds * 1000000000ULL);
+	for (i = 0; i < s->load.n_programs; i++)
+		note_runs(s, &s->load.programs[i]);
+	*measured_ns = source_boot_ns() - from_ns;
+	return n < 0 ? n : 0;
+}
+
+int source_bpf_measure(const struct source_config *cfg, unsigned seconds,
+		       struct source_program *out, size_t max, edr_u64 *measured_ns, char *err,
+		       size_t err_size)
+{
+	struct source *s;
+	int e = bpf_open(&s, cfg, err, err_size), fd;
+	size_t i;
+
+	if (e)
+		return e;
+	fd = bpf_stats_enable();
+	if (fd < 0 && !bpf_stats_enabled()) {
+		e = fd;
+		snprintf(err, err_size,
+			 "the kernel's statistics of BPF programs cannot be switched on: %s "
+			 "(Linux 5.8 and CAP_SYS_ADMIN are needed)",
+			 strerror(-e));
+	} else {
+		e = measure(s, seconds, measured_ns);
+		if (e)
+			snprintf(err, err_size, "the rings cannot be read: %s", strerror(-e));
+	}
+	for (i = 0; !e && i < s->load.n_programs && i < max; i++)
+		out[i] = s->load.programs[i];
+	if (fd >= 0)
+		close(fd);
+	bpf_close(s);
+	return e ? e : (int)i;
 }

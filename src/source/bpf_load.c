@@ -515,37 +515,6 @@ void bpf_load_close(struct bpf_load *l)
 	buf_free(&l->unresolved);
 }
 
-/* Which event is missed when the kernel skips a program. Skipped runs for a thread, or for a call that succeeds, are among
- * them: it is the most that can have been missed. */
-static const struct {
-	const char *program;
-	enum edr_type type;
-} missed_by[] = {
-	{ "sched_process_exec", EDR_EXEC },	  { "sched_process_fork", EDR_FORK },
-	{ "sched_process_exit", EDR_EXIT },	  { "sys_exit_execve", EDR_EXEC_FAILED },
-	{ "sys_exit_execveat", EDR_EXEC_FAILED }, { "sys_enter_connect", EDR_CONNECT },
-	{ "sys_exit_connect", EDR_CONNECT },	  { "inet_sock_set_state", EDR_CONNECT_RESULT },
-	{ "sys_enter_any", EDR_SYSCALL },	  { "sys_exit_any", EDR_SYSCALL },
-};
-
-void bpf_load_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX])
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(missed_by) / sizeof(missed_by[0]); i++) {
-		struct bpf_program *prog =
-			bpf_object__find_program_by_name(l->skel->obj, missed_by[i].program);
-		struct bpf_prog_info info;
-		unsigned len = sizeof(info);
-
-		memset(&info, 0, sizeof(info));
-		/* Kernels before 5.12 do not count, and cannot be preempted there. */
-		if (prog && bpf_program__fd(prog) >= 0 &&
-		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
-			misses[missed_by[i].type] += info.recursion_misses;
-	}
-}
-
 static void degrade(struct buf *out, const char *why)
 {
 	buf_adds(out, why);

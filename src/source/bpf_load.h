@@ -31,12 +31,6 @@ int bpf_load_open(struct bpf_load *l, const struct source_config *cfg, char *err
 void bpf_load_detach(struct bpf_load *l); /* the hooks; maps and rings stay */
 void bpf_load_close(struct bpf_load *l);  /* safe on a zeroed one */
 
-/*
- * Adds to misses[type] how often the kernel has skipped a program that makes that event, since it was loaded: a program
- * does not run when another task is in it on the same CPU, which can be where tracepoints are preemptible (7.x).
- */
-void bpf_load_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX]);
-
 /* Appends what is off and why, NUL-separated. */
 void bpf_load_degraded(const struct bpf_load *l, struct buf *out);
 

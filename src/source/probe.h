@@ -17,11 +17,22 @@ struct source_program {
 	char events[96]; /* events that it produces, separated by spaces */
 	enum source_program_state state;
 	char why[200]; /* for MISSING: what the kernel lacks, what is not seen without it and how to mend it */
+	/* By source_bpf_measure() only. */
+	char hook[48]; /* what it hangs on, as libbpf names it */
+	edr_u64 runs, run_ns;
 };
 
 /* Loads and attaches the programs that cfg asks for, looks, takes them out again. >= 0: programs written to out (at most
  * max); -errno with one sentence in err when not even the BPF object can be loaded. */
 int source_bpf_probe(const struct source_config *cfg, struct source_program *out, size_t max,
 		     char *err, size_t err_size);
+
+/*
+ * The same, and for so many seconds the kernel's statistics are on and the rings are read, so that runs and their time are
+ * known. *measured_ns: how long it was.
+ */
+int source_bpf_measure(const struct source_config *cfg, unsigned seconds,
+		       struct source_program *out, size_t max, edr_u64 *measured_ns, char *err,
+		       size_t err_size);
 
 #endif

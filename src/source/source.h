@@ -48,6 +48,14 @@ struct source_totals {
 	edr_u32 capture_end; /* replay: how the recording ended (enum capture_end), 0 when that is not known */
 };
 
+/* What the kernel's side of a source costs, since open; all 0 while nothing is known. */
+struct source_cost {
+	edr_u64 bpf_ns;		  /* CPU time of its programs: an estimate */
+	edr_u64 bpf_sampled_ns;	  /* how long they were measured for it */
+	edr_u64 bpf_sampled_runs; /* their runs in that time */
+	edr_u64 bpf_memory_bytes; /* of programs, maps and rings, now */
+};
+
 struct source; /* each source puts its own state behind this */
 
 struct source_ops {
@@ -71,6 +79,8 @@ struct source_ops {
 	double (*progress)(struct source *s);
 	/* Safe on NULL. */
 	void (*close)(struct source *s);
+	/* NULL: it has nothing in the kernel. */
+	void (*cost)(struct source *s, struct source_cost *out);
 };
 
 extern const struct source_ops source_bpf;

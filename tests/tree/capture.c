@@ -258,6 +258,21 @@ void put_blind(struct capture *c, edr_u64 boot_ns, edr_u64 from_ns, edr_u64 to_n
 	end(c, &b);
 }
 
+void put_cost(struct capture *c, edr_u64 boot_ns, edr_u64 cpu_ns, edr_u64 bpf_ns)
+{
+	struct edr_cost r = { .hdr = { .time_ns = boot_ns },
+			      .user_ns = cpu_ns / 3,
+			      .system_ns = cpu_ns - cpu_ns / 3,
+			      .bpf_ns = bpf_ns,
+			      .bpf_sampled_ns = 1000000000,
+			      .bpf_sampled_runs = bpf_ns / 1000,
+			      .memory_bytes = 20000000 + cpu_ns % 1000000,
+			      .memory_peak_bytes = 22000000,
+			      .bpf_memory_bytes = 9000000 };
+
+	put_fixed(c, EDR_COST, &r);
+}
+
 static edr_u32 count_args(const struct run *r)
 {
 	edr_u32 n = 0;

@@ -52,6 +52,8 @@ void put_loss(struct capture *c, edr_u64 boot_ns, unsigned of_type, const struct
 void put_blind(struct capture *c, edr_u64 boot_ns, edr_u64 from_ns, edr_u64 to_ns,
 	       const char *reason);
 
+void put_cost(struct capture *c, edr_u64 boot_ns, edr_u64 cpu_ns, edr_u64 bpf_ns);
+
 struct run {
 	const char *exe;
 	const char *argv; /* each argument with its NUL */

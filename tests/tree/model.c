@@ -122,9 +122,11 @@ static void close_cell(struct model *m, edr_s64 boot_ns)
 	fprintf(m->out,
 		"{\"run\": %u, \"start\": %lld, \"end\": %lld, \"watched_ns\": %lld, \"skipped\": "
 		"%llu, "
-		"\"late\": %llu, \"steps\": %llu, \"blind_ns\": %llu, \"blind_before_ns\": %llu",
+		"\"late\": %llu, \"steps\": %llu, \"blind_ns\": %llu, \"blind_before_ns\": %llu, "
+		"\"cpu_ns\": %llu, \"bpf_ns\": %llu",
 		m->run, m->start_ns / NS, m->end_ns / NS, m->last_boot_ns - m->from_boot_ns,
-		m->skipped, m->late, m->steps, m->blind_ns, m->blind_before_ns);
+		m->skipped, m->late, m->steps, m->blind_ns, m->blind_before_ns, m->cpu_ns,
+		m->bpf_ns);
 	put_types(m);
 	for (t = 0; t < N_TALLIES; t++)
 		put_tally(m, (enum tally)t);
@@ -132,6 +134,7 @@ static void close_cell(struct model *m, edr_s64 boot_ns)
 	memset(m->delivered, 0, sizeof(m->delivered));
 	memset(m->counted, 0, sizeof(m->counted));
 	m->late = m->steps = m->skipped = m->blind_ns = m->blind_before_ns = 0;
+	m->cpu_ns = m->bpf_ns = 0;
 	m->blind_from_ns = m->blind_to_ns = 0;
 }
 
@@ -224,6 +227,12 @@ void model_record(void *model, const struct edr_hdr *rec)
 	if (is_event(rec->type) && boot_ns < m->begin_boot_ns)
 		m->late++;
 	m->delivered[rec->type]++;
+	if (rec->type == EDR_COST) {
+		const struct edr_cost *r = (const struct edr_cost *)(const void *)rec;
+
+		m->cpu_ns += r->user_ns + r->system_ns;
+		m->bpf_ns += r->bpf_ns;
+	}
 	if (rec->type == EDR_LOSS) {
 		const struct edr_loss *r = (const struct edr_loss *)(const void *)rec;
 		struct edr_counters *c = &m->counted[r->of_type];

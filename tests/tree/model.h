@@ -43,6 +43,7 @@ struct model {
 	edr_u64 delivered[EDR_TYPE_MAX];
 	struct edr_counters counted[EDR_TYPE_MAX];
 	edr_u64 late, steps, skipped, blind_ns, blind_before_ns;
+	edr_u64 cpu_ns, bpf_ns;
 	edr_s64 blind_from_ns, blind_to_ns, ahead_from_ns, ahead_to_ns;
 	unsigned tally[N_TALLIES][TALLY_MAX];
 	unsigned touched[N_TALLIES][TALLY_MAX], n_touched[N_TALLIES];

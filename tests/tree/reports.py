@@ -68,7 +68,7 @@ class Sums:
     def __init__(self):
         self.reports = 0
         self.events = self.dropped = self.late = self.steps = 0
-        self.covered_ns = self.blind_ns = self.blind_before_ns = 0
+        self.covered_ns = self.blind_ns = self.blind_before_ns = self.cpu_ns = self.bpf_ns = 0
         self.types = {}
         self.commands = Counter()
         self.tally = {t: Counter() for t in ("line", "runs", "user", "status", "signal", "error", "failed", "address",
@@ -82,6 +82,8 @@ class Sums:
         self.dropped += r["loss"]["total"]
         self.blind_ns += round(r["loss"]["blind_seconds"] * 1e9)
         self.blind_before_ns += round(r["loss"]["blind_seconds_before"] * 1e9)
+        self.cpu_ns += round((r["own_cost"]["agent_cpu_seconds"] or 0) * 1e9)
+        self.bpf_ns += round((r["own_cost"]["bpf_cpu_seconds"] or 0) * 1e9)
         self.covered_ns += round(r["window"]["covered_seconds"] * 1e9)
         self.late += r["clock"]["late_events"]
         self.steps += r["clock"]["steps"]
@@ -146,6 +148,8 @@ def differences(sums, want):
                        ("covered ns", sums.covered_ns, want.number["watched_ns"]),
                        ("blind ns", sums.blind_ns, want.number["blind_ns"]),
                        ("blind ns before", sums.blind_before_ns, want.number["blind_before_ns"]),
+                       ("agent's CPU ns", sums.cpu_ns, want.number["cpu_ns"]),
+                       ("BPF CPU ns", sums.bpf_ns, want.number["bpf_ns"]),
                        ("late events", sums.late, want.number["late"]),
                        ("clock steps", sums.steps, want.number["steps"]), ("types", sums.types, want.types)):
         if a != b:

@@ -14,7 +14,7 @@ UTC = datetime.timezone.utc
 LEVELS = ("cell", "block", "daily", "weekly", "monthly")
 DIRS = {"cell": "cells", "block": "blocks", "daily": "daily", "weekly": "weekly", "monthly": "monthly"}
 TALLIES = ("line", "user", "status", "signal", "error", "failed", "address", "syscall", "container")
-NUMBERS = ("watched_ns", "late", "steps", "blind_ns", "blind_before_ns")
+NUMBERS = ("watched_ns", "late", "steps", "blind_ns", "blind_before_ns", "cpu_ns", "bpf_ns")
 COUNTERS = ("delivered", "produced", "filtered", "dropped", "truncated")
 DAY = 86400
 

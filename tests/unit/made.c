@@ -146,6 +146,26 @@ static void odd_host(struct made *m)
 				      made_random(m->r, 3) ? "ftrace" : "", off, len));
 }
 
+/* None, as in an old capture; what there can be; or more than there can be. */
+static void odd_cost(struct made *m)
+{
+	const struct edr_cost few = { .user_ns = made_random(m->r, 1000000000),
+				      .system_ns = made_random(m->r, 1000000000),
+				      .bpf_ns = made_random(m->r, 2) * 7777,
+				      .bpf_sampled_ns = made_random(m->r, 2) * 1000000000,
+				      .bpf_sampled_runs = made_random(m->r, 1000),
+				      .memory_bytes = made_random(m->r, 50000000),
+				      .memory_peak_bytes = made_random(m->r, 50000000),
+				      .bpf_memory_bytes = made_random(m->r, 2) * 4096 };
+	struct edr_cost most;
+
+	memset(&most, 0xff, sizeof(most));
+	memset(&most.hdr, 0, sizeof(most.hdr));
+	for (unsigned n = made_random(m->r, 3); n > 0; n--)
+		feed_fold(&m->f,
+			  rec_cost(&m->f.rec, m->f.now_ns, made_random(m->r, 16) ? &few : &most));
+}
+
 static struct cell *make(struct made_rng *r, edr_s64 start_ns, const struct cell_config *cfg,
 			 unsigned n, unsigned names, const struct cell_finding *finding)
 {
@@ -167,6 +187,7 @@ static struct cell *make(struct made_rng *r, edr_s64 start_ns, const struct cell
 
 		feed_fold(&m.f, rec_blind(&m.f.rec, m.f.now_ns, at, at + 7 * FEED_S, "a test"));
 	}
+	odd_cost(&m);
 	m.f.now_ns = from_ns + length_ns - 1;
 	feed_clock(&m.f, ((edr_u64)start_ns + length_ns - 1) / FEED_S, EDR_CLOCK_TICK);
 	feed_close(&m.f);

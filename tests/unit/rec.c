@@ -221,3 +221,11 @@ const struct edr_hdr *rec_blind(struct buf *b, edr_u64 time_ns, edr_u64 from_ns,
 
 	return make(b, EDR_BLIND, &r, &parts, 1);
 }
+
+const struct edr_hdr *rec_cost(struct buf *b, edr_u64 time_ns, const struct edr_cost *cost)
+{
+	struct edr_cost r = *cost;
+
+	r.hdr.time_ns = time_ns;
+	return make(b, EDR_COST, &r, NULL, 0);
+}

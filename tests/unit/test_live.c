@@ -32,7 +32,7 @@ static struct {
 	int fail_opens; /* opens that fail, after the first */
 	int open_error; /* of the first */
 	bool told_host;
-	edr_u64 time_ns;
+	edr_u64 time_ns, bpf_ns;
 } fake;
 
 static char dir[] = "/tmp/test_live.XXXXXX";
@@ -73,6 +73,7 @@ static int fake_open(struct source **out, const struct source_config *cfg, char 
 		return -EIO;
 	}
 	fake.told_host = false;
+	fake.bpf_ns = 0;
 	*out = (void *)&fake;
 	return 0;
 }
@@ -151,8 +152,16 @@ static void fake_close(struct source *s)
 	fake.closes += s != NULL;
 }
 
-static const struct source_ops source_fake = { "fake",	    fake_open,	   fake_pump, fake_drain,
-					       fake_totals, fake_progress, fake_close };
+/* Rising all the time; anew with each open. */
+static void fake_cost(struct source *s, struct source_cost *out)
+{
+	(void)s;
+	fake.bpf_ns += 1000;
+	out->bpf_ns = fake.bpf_ns;
+}
+
+static const struct source_ops source_fake = { "fake",	    fake_open,	   fake_pump,  fake_drain,
+					       fake_totals, fake_progress, fake_close, fake_cost };
 
 /* Runs it in a directory of its own; the exit status. */
 static int run(const enum step *steps, size_t n)
@@ -196,10 +205,16 @@ static struct {
 	edr_u64 time_ns, from_ns, to_ns;
 } records[MAX_RECORDS];
 static size_t n_records;
+static edr_u64 n_costs, cost_bpf_ns; /* apart: when they come depends on the time of day */
 
 static void keep(void *ctx, const struct edr_hdr *rec)
 {
 	(void)ctx;
+	if (rec->type == EDR_COST) {
+		n_costs++;
+		cost_bpf_ns += ((const struct edr_cost *)(const void *)rec)->bpf_ns;
+		return;
+	}
 	ck_assert_uint_lt(n_records, MAX_RECORDS);
 	records[n_records].type = rec->type;
 	records[n_records].time_ns = rec->time_ns;
@@ -294,6 +309,9 @@ START_TEST(test_source_fails)
 	/* Those who started meanwhile are looked for. */
 	ck_assert_uint_eq(records[n_records - 1].type, EDR_CLOCK);
 	ck_assert_uint_gt(count(EDR_PROCESS), 1);
+	/* What the first one cost and what the second one cost; more when a minute ends just now. */
+	ck_assert_uint_ge(n_costs, 2);
+	ck_assert_uint_eq(cost_bpf_ns, n_costs * 1000);
 }
 END_TEST
 

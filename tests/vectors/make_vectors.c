@@ -367,6 +367,21 @@ static void make_blind(struct wire_build *b, struct buf *out)
 	STR(b, blind, reason, "the self-test's child was not seen\xe2\x80\xa8");
 }
 
+static void make_cost(struct wire_build *b, struct buf *out)
+{
+	struct edr_cost e = { .hdr = { .time_ns = 1234567890123 },
+			      .user_ns = 1,
+			      .system_ns = 2000000,
+			      .bpf_ns = 3141592,
+			      .bpf_sampled_ns = 1000123456,
+			      .bpf_sampled_runs = 5,
+			      .memory_bytes = 6 << 20,
+			      .memory_peak_bytes = 7 << 20,
+			      .bpf_memory_bytes = 18446744073709551615ULL };
+
+	wire_build_begin(b, out, EDR_COST, &e);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct wire_build *b, struct buf *out);
@@ -398,6 +413,7 @@ static const struct {
 	{ "loss", make_loss },
 	{ "loss-unknown", make_loss_unknown },
 	{ "blind", make_blind },
+	{ "cost", make_cost },
 };
 
 static void write_file(const char *folder, const char *name, const char *suffix, const void *data,
