@@ -7,6 +7,63 @@
 
 static const char hex[] = "0123456789abcdef";
 
+const char text_pairs[200] = "0001020304050607080910111213141516171819"
+			     "2021222324252627282930313233343536373839"
+			     "4041424344454647484950515253545556575859"
+			     "6061626364656667686970717273747576777879"
+			     "8081828384858687888990919293949596979899";
+
+/* How many decimal digits a number has. */
+static unsigned digits_of(unsigned long long v)
+{
+	static const unsigned long long power[] = {
+		0ull, /* a number has at least one */
+		10ull,
+		100ull,
+		1000ull,
+		10000ull,
+		100000ull,
+		1000000ull,
+		10000000ull,
+		100000000ull,
+		1000000000ull,
+		10000000000ull,
+		100000000000ull,
+		1000000000000ull,
+		10000000000000ull,
+		100000000000000ull,
+		1000000000000000ull,
+		10000000000000000ull,
+		100000000000000000ull,
+		1000000000000000000ull,
+		10000000000000000000ull,
+	};
+	/* Bits times log10(2): right, or one too few. */
+	const unsigned guess = (unsigned)(64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+
+	return guess + (v >= power[guess]);
+}
+
+char *text_decimal(char *to, unsigned long long v)
+{
+	char *end, *p;
+
+	if (v < 10) {
+		*to = (char)('0' + v);
+		return to + 1;
+	}
+	end = p = to + digits_of(v);
+	for (; v >= 100; v /= 100) {
+		p -= 2;
+		text_two_digits(p, (unsigned)(v % 100));
+	}
+	if (v >= 10)
+		text_two_digits(p - 2, (unsigned)v);
+	else
+		p[-1] = (char)('0' + v);
+	return end;
+}
+
 /*
  * Length of the UTF-8 sequence that s begins with and its code point; 0 when there is none. The ranges are those of
  * RFC 3629, section 4: they leave out overlong forms, surrogates and what is above U+10FFFF.
@@ -111,20 +168,61 @@ static const unsigned char odd_ascii[128] = {
 #define ONES 0x0101010101010101u
 #define TOPS (ONES << 7)
 
-/* The highest bit of each byte that is below n, which is at most 128; of a higher one it may be set by its neighbour. */
-static uint64_t below(uint64_t x, unsigned n)
+/*
+ * Are eight bytes plain to everyone? All of what is usual; the rest is looked at byte by byte. The highest bit of a byte
+ * comes to be set when the byte is odd, or when one beside it is.
+ */
+static bool plain_word(uint64_t x)
 {
-	return (x - ONES * n) & ~x & TOPS;
+	return !((x | (x - ONES * 0x20) | ((x ^ ONES * '"') - ONES) | ((x ^ ONES * '\\') - ONES) |
+		  (x + ONES)) &
+		 TOPS);
 }
 
-/* Are eight bytes plain to everyone? All of what is usual; the rest is looked at byte by byte. */
 static bool plain8(const unsigned char *s)
 {
 	uint64_t x;
 
 	memcpy(&x, s, sizeof(x));
-	return !((x & TOPS) | below(x, 0x20) | below(x ^ ONES * '"', 1) |
-		 below(x ^ ONES * '\\', 1) | below(x ^ ONES * 0x7f, 1));
+	return plain_word(x);
+}
+
+/* Fewer than eight bytes: the first and the last half of them, which may overlap. */
+static bool copy_plain_few(char *to, const char *s, size_t len)
+{
+	uint64_t x = ONES * ' ';
+	uint32_t first, last;
+
+	if (len >= sizeof(first)) {
+		memcpy(&first, s, sizeof(first));
+		memcpy(&last, s + len - sizeof(last), sizeof(last));
+		memcpy(to, &first, sizeof(first));
+		memcpy(to + len - sizeof(last), &last, sizeof(last));
+		return plain_word((uint64_t)last << 32 | first);
+	}
+	for (size_t i = 0; i < len; i++) {
+		to[i] = s[i];
+		x = x << 8 | (unsigned char)s[i];
+	}
+	return plain_word(x);
+}
+
+bool text_copy_plain(char *to, const char *s, size_t len)
+{
+	uint64_t x;
+	size_t i;
+
+	if (len < sizeof(x))
+		return copy_plain_few(to, s, len);
+	for (i = 0; i + sizeof(x) <= len; i += sizeof(x)) {
+		memcpy(&x, s + i, sizeof(x));
+		if (!plain_word(x))
+			return false;
+		memcpy(to + i, &x, sizeof(x));
+	}
+	memcpy(&x, s + len - sizeof(x), sizeof(x));
+	memcpy(to + len - sizeof(x), &x, sizeof(x));
+	return plain_word(x);
 }
 
 /* False when the whole rest is plain. */

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "util/buf.h"
 
@@ -35,5 +36,21 @@ void text_term(struct buf *out, const char *s, size_t len);
 
 /* The inverse of text_utf8 for one string: bytes back. False, and nothing appended, when s is not what text_utf8 writes. */
 bool text_unmap(struct buf *out, const char *s, size_t len);
+
+/* Copies s where text_json() would leave each byte as it is; else false, and `to` may hold a part. */
+bool text_copy_plain(char *to, const char *s, size_t len);
+
+/* v in decimal, without a NUL; gives the end. */
+#define TEXT_DECIMAL 20 /* 2^64 has as many digits */
+char *text_decimal(char *to, unsigned long long v);
+
+extern const char text_pairs[200]; /* "000102..." */
+
+/* Of a number below 100. */
+static inline char *text_two_digits(char *to, unsigned v)
+{
+	memcpy(to, text_pairs + 2 * v, 2);
+	return to + 2;
+}
 
 #endif
