@@ -95,23 +95,26 @@ static char *chunk_room(struct cell_events *part, size_t len)
 	return chunk->text + chunk->len - len;
 }
 
+bool events_full(struct cells *c)
+{
+	if (c->open->interim_full)
+		over_limit(c->open, 1);
+	return c->open->interim_full;
+}
+
 void events_keep(struct cells *c, edr_u64 boot_ns, edr_s64 t, struct wire_span json)
 {
 	const struct cell_config *cfg = &c->open->cfg;
 	struct cell_events *part = c->open->events;
 	char *to;
 
-	if (c->open->interim_full) {
-		over_limit(c->open, 1);
-		return;
-	}
 	if (part && part->n && part->text_bytes + json.len + 1 > cfg->max_events_bytes) {
 		flush(c, "bytes");
 		part = NULL;
 	}
-	if (!part)
+	if (!part && json.len)
 		part = begin(c, boot_ns);
-	to = part ? chunk_room(part, json.len + 1) : NULL;
+	to = part && json.len ? chunk_room(part, json.len + 1) : NULL;
 	if (!to) {
 		c->open->totals.events_unlisted++;
 		return;

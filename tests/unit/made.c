@@ -157,7 +157,8 @@ struct cell *made_cell(struct made_rng *r, edr_s64 start_ns, unsigned interval_m
 					.max_executables = 4096,
 					.max_command_lines = 16384,
 					.max_connections = 8192 };
-	m.f.sinks = (struct cell_sinks){ &m, on_closed, on_interim };
+	m.f.sinks =
+		(struct cell_sinks){ .ctx = &m, .on_closed = on_closed, .on_interim = on_interim };
 	feed_open(&m.f, (edr_u64)start_ns / FEED_S);
 	odd_host(&m);
 	from_ns = m.f.now_ns;
