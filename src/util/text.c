@@ -46,6 +46,7 @@ static unsigned digits_of(unsigned long long v)
 
 char *text_decimal(char *to, unsigned long long v)
 {
+	uint32_t rest;
 	char *end, *p;
 
 	if (v < 10) {
@@ -53,14 +54,19 @@ char *text_decimal(char *to, unsigned long long v)
 		return to + 1;
 	}
 	end = p = to + digits_of(v);
-	for (; v >= 100; v /= 100) {
-		p -= 2;
-		text_two_digits(p, (unsigned)(v % 100));
+	for (; v >= 100000000; v /= 100000000) {
+		p -= 8;
+		text_eight_digits(p, (uint32_t)(v % 100000000));
 	}
-	if (v >= 10)
-		text_two_digits(p - 2, (unsigned)v);
+	/* A division of 32 bits costs half. */
+	for (rest = (uint32_t)v; rest >= 100; rest /= 100) {
+		p -= 2;
+		text_two_digits(p, rest % 100);
+	}
+	if (rest >= 10)
+		text_two_digits(p - 2, rest);
 	else
-		p[-1] = (char)('0' + v);
+		p[-1] = (char)('0' + rest);
 	return end;
 }
 
@@ -165,64 +171,12 @@ static const unsigned char odd_ascii[128] = {
 	[0x7f] = WANT_JSON | WANT_TERM,
 };
 
-#define ONES 0x0101010101010101u
-#define TOPS (ONES << 7)
-
-/*
- * Are eight bytes plain to everyone? All of what is usual; the rest is looked at byte by byte. The highest bit of a byte
- * comes to be set when the byte is odd, or when one beside it is.
- */
-static bool plain_word(uint64_t x)
-{
-	return !((x | (x - ONES * 0x20) | ((x ^ ONES * '"') - ONES) | ((x ^ ONES * '\\') - ONES) |
-		  (x + ONES)) &
-		 TOPS);
-}
-
 static bool plain8(const unsigned char *s)
 {
 	uint64_t x;
 
 	memcpy(&x, s, sizeof(x));
-	return plain_word(x);
-}
-
-/* Fewer than eight bytes: the first and the last half of them, which may overlap. */
-static bool copy_plain_few(char *to, const char *s, size_t len)
-{
-	uint64_t x = ONES * ' ';
-	uint32_t first, last;
-
-	if (len >= sizeof(first)) {
-		memcpy(&first, s, sizeof(first));
-		memcpy(&last, s + len - sizeof(last), sizeof(last));
-		memcpy(to, &first, sizeof(first));
-		memcpy(to + len - sizeof(last), &last, sizeof(last));
-		return plain_word((uint64_t)last << 32 | first);
-	}
-	for (size_t i = 0; i < len; i++) {
-		to[i] = s[i];
-		x = x << 8 | (unsigned char)s[i];
-	}
-	return plain_word(x);
-}
-
-bool text_copy_plain(char *to, const char *s, size_t len)
-{
-	uint64_t x;
-	size_t i;
-
-	if (len < sizeof(x))
-		return copy_plain_few(to, s, len);
-	for (i = 0; i + sizeof(x) <= len; i += sizeof(x)) {
-		memcpy(&x, s + i, sizeof(x));
-		if (!plain_word(x))
-			return false;
-		memcpy(to + i, &x, sizeof(x));
-	}
-	memcpy(&x, s + len - sizeof(x), sizeof(x));
-	memcpy(to + len - sizeof(x), &x, sizeof(x));
-	return plain_word(x);
+	return text_plain_word(x);
 }
 
 /* False when the whole rest is plain. */

@@ -48,7 +48,7 @@ static void put_text(struct json *j, struct wire_span s)
 {
 	char *to = put_room(&j->put, s.len + 2);
 
-	if (to && text_copy_plain(to + 1, s.data, s.len)) {
+	if (to && put_copy_plain(to + 1, s.data, s.len)) {
 		*to = '"';
 		to[s.len + 1] = '"';
 		put_end(&j->put, to + s.len + 2);
@@ -117,6 +117,13 @@ static struct wire_span load_str(const struct json *j, const void *field)
 }
 
 /* ---- a writer a kind ---- */
+
+static void write_nothing(struct json *j, const struct wire_field *f, const void *field)
+{
+	(void)j;
+	(void)f;
+	(void)field;
+}
 
 static void write_num(struct json *j, const struct wire_field *f, const void *field)
 {
@@ -383,7 +390,7 @@ static void write_sockaddr(struct json *j, const struct wire_field *f, const voi
 }
 
 static const field_writer writers[] = {
-	[EDR_KIND_PAD] = NULL,
+	[EDR_KIND_PAD] = write_nothing,
 	[EDR_KIND_NUM] = write_num,
 	[EDR_KIND_INT] = write_int,
 	[EDR_KIND_HEX] = write_hex,
@@ -471,17 +478,6 @@ static char *date(char *to, unsigned days)
 	return text_two_digits(to, day_of_year - (153 * shifted_month + 2) / 5 + 1);
 }
 
-static char *nine_digits(char *to, unsigned v)
-{
-	const unsigned high = v % 100000000 / 10000, low = v % 10000;
-
-	*to++ = (char)('0' + v / 100000000);
-	to = text_two_digits(to, high / 100);
-	to = text_two_digits(to, high % 100);
-	to = text_two_digits(to, low / 100);
-	return text_two_digits(to, low % 100);
-}
-
 /*
  * RFC 3339. The calendar is Howard Hinnant's days_from_civil the other way round (years that begin in March, eras of 400
  * years): about 10 ns, so that there is nothing to remember from one event to the next. A 64-bit number of ns stays
@@ -506,7 +502,8 @@ static char *rfc3339(char *to, edr_s64 unix_ns)
 	*to++ = ':';
 	to = text_two_digits(to, second % 60);
 	*to++ = '.';
-	to = nine_digits(to, (unsigned)ns);
+	*to++ = (char)('0' + ns / 100000000);
+	to = text_eight_digits(to, (unsigned)(ns % 100000000));
 	*to++ = 'Z';
 	return to;
 }
@@ -576,7 +573,9 @@ void wire_json(struct buf *out, const struct edr_hdr *rec, edr_s64 wall_offset_n
 {
 	const struct wire_event *ev = wire_event_by_type(rec->type);
 	struct json j = { .put.out = out, .rec = rec };
-	size_t position, i;
+	const struct wire_field *f, *end;
+	size_t position;
+	edr_u16 ppid;
 
 	if (!ev)
 		return;
@@ -586,12 +585,10 @@ void wire_json(struct buf *out, const struct edr_hdr *rec, edr_s64 wall_offset_n
 	/* Not for what the agent says of the host and of itself. */
 	if (rec->tgid || comm_at[position])
 		put_process(&j, position, proc);
-	for (i = 0; i < ev->n_fields; i++) {
-		const struct wire_field *f = &ev->fields[i];
-
-		if (writers[f->kind] && f->offset != ppid_at[position])
+	ppid = ppid_at[position]; /* is written already */
+	for (f = ev->fields, end = f + ev->n_fields; f < end; f++)
+		if (f->offset != ppid)
 			writers[f->kind](&j, f, (const char *)rec + f->offset);
-	}
 	if (rec->flags) {
 		PUT(&j.put, ",\"record_flags\":");
 		put_flags(&j, wire_record_flags, rec->flags);

@@ -84,4 +84,43 @@ static inline void put_number(struct put *p, unsigned long long v)
 		put_end(p, text_decimal(to, v));
 }
 
+/* Fewer than eight bytes: the first and the last half of them, which may overlap. */
+static inline bool put_copy_few(char *to, const char *s, size_t len)
+{
+	uint64_t x = 0x2020202020202020u;
+	uint32_t first, last;
+
+	if (len >= sizeof(first)) {
+		memcpy(&first, s, sizeof(first));
+		memcpy(&last, s + len - sizeof(last), sizeof(last));
+		memcpy(to, &first, sizeof(first));
+		memcpy(to + len - sizeof(last), &last, sizeof(last));
+		return text_plain_word((uint64_t)last << 32 | first);
+	}
+	for (size_t i = 0; i < len; i++) {
+		to[i] = s[i];
+		x = x << 8 | (unsigned char)s[i];
+	}
+	return text_plain_word(x);
+}
+
+/* Copies s where text_json() would leave each byte as it is; else false, and `to` may hold a part. */
+static inline bool put_copy_plain(char *to, const char *s, size_t len)
+{
+	uint64_t x;
+	size_t i;
+
+	if (len < sizeof(x))
+		return put_copy_few(to, s, len);
+	for (i = 0; i + sizeof(x) <= len; i += sizeof(x)) {
+		memcpy(&x, s + i, sizeof(x));
+		if (!text_plain_word(x))
+			return false;
+		memcpy(to + i, &x, sizeof(x));
+	}
+	memcpy(&x, s + len - sizeof(x), sizeof(x));
+	memcpy(to + len - sizeof(x), &x, sizeof(x));
+	return text_plain_word(x);
+}
+
 #endif
