@@ -477,7 +477,7 @@ static int list_chunks(struct cell_events *const *part, size_t n, struct report_
 		for (c = v.events; c; c = c->next)
 			chunks++;
 	}
-	out->rest = malloc((chunks + 1) * sizeof(*out->rest));
+	out->rest = calloc(chunks + 1, sizeof(*out->rest));
 	if (!out->rest)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
@@ -485,8 +485,10 @@ static int list_chunks(struct cell_events *const *part, size_t n, struct report_
 		for (c = v.events; c; c = c->next)
 			out->rest[out->n_rest++] = (struct wire_span){ c->text, c->len };
 	}
-	out->rest[0].data++; /* without the comma */
-	out->rest[0].len--;
+	if (chunks) {
+		out->rest[0].data++; /* without the comma */
+		out->rest[0].len--;
+	}
 	out->rest[out->n_rest++] = (struct wire_span){ EVENTS_END, sizeof(EVENTS_END) - 1 };
 	return 0;
 }

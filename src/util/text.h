@@ -60,7 +60,7 @@ extern const char text_pairs[200]; /* "000102..." */
 /* Of a number below 100. */
 static inline char *text_two_digits(char *to, unsigned v)
 {
-	memcpy(to, text_pairs + 2 * v, 2);
+	memcpy(to, text_pairs + (size_t)2 * v, 2);
 	return to + 2;
 }
 
