@@ -51,6 +51,12 @@ struct cell_sinks {
 	 * not count, and its events are unlisted.
 	 */
 	int (*on_interim)(void *ctx, struct cell_events *part);
+	/*
+	 * The event as JSON, asked for where cells_fold() was given none and it would be listed; an
+	 * empty span: there is no memory. NULL: what comes without JSON is not wanted.
+	 */
+	struct wire_span (*json)(void *ctx, const struct edr_hdr *rec,
+				 const struct proc_entry *who);
 };
 
 struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *sinks);
@@ -59,7 +65,8 @@ void cells_free(struct cells *c); /* drops an open cell without closing it; safe
 /*
  * Folds one checked record. who: the entry that proc_apply gave for it, may be NULL. table: for the
  * parent's and child's names. json: the event as a JSON object without newline (wire_json), or an
- * empty span when it is not wanted; it is copied. May call on_closed and on_interim first.
+ * empty span when it is not wanted or not made yet; it is copied. May call on_closed and on_interim
+ * first.
  */
 void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_entry *who,
 		const struct proc_table *table, struct wire_span json);

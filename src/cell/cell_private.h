@@ -333,6 +333,7 @@ struct cell_finding findings_get(const struct finding *f);
 void findings_free(struct cell *cell);
 
 /* events.c */
+bool events_full(struct cells *c); /* and counts one that is not listed for it */
 void events_keep(struct cells *c, edr_u64 boot_ns, edr_s64 t, struct wire_span json);
 void events_age(struct cells *c);
 

@@ -95,29 +95,33 @@ static char *chunk_room(struct cell_events *part, size_t len)
 	return chunk->text + chunk->len - len;
 }
 
+bool events_full(struct cells *c)
+{
+	if (c->open->interim_full)
+		over_limit(c->open, 1);
+	return c->open->interim_full;
+}
+
 void events_keep(struct cells *c, edr_u64 boot_ns, edr_s64 t, struct wire_span json)
 {
 	const struct cell_config *cfg = &c->open->cfg;
+	const size_t len = CELL_EVENT_LEAD_LEN + json.len;
 	struct cell_events *part = c->open->events;
 	char *to;
 
-	if (c->open->interim_full) {
-		over_limit(c->open, 1);
-		return;
-	}
-	if (part && part->n && part->text_bytes + json.len + 1 > cfg->max_events_bytes) {
+	if (part && part->n && part->text_bytes + len > cfg->max_events_bytes) {
 		flush(c, "bytes");
 		part = NULL;
 	}
-	if (!part)
+	if (!part && json.len)
 		part = begin(c, boot_ns);
-	to = part ? chunk_room(part, json.len + 1) : NULL;
+	to = part && json.len ? chunk_room(part, len) : NULL;
 	if (!to) {
 		c->open->totals.events_unlisted++;
 		return;
 	}
-	memcpy(to, json.data, json.len);
-	to[json.len] = '\n';
+	memcpy(to, CELL_EVENT_LEAD, CELL_EVENT_LEAD_LEN);
+	memcpy(to + CELL_EVENT_LEAD_LEN, json.data, json.len);
 	part->n++;
 	span_note(&part->when, t);
 	if (part->n >= cfg->max_events)

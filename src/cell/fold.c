@@ -273,12 +273,20 @@ static void fold_housekeeping(struct cells *c, const struct edr_hdr *rec)
 		cost_fold(&c->open->totals.cost, AS(cost));
 }
 
-static void keep_json(struct cells *c, const struct edr_hdr *rec, edr_s64 t, struct wire_span json)
+static void keep_json(struct fold *f, const struct edr_hdr *rec, struct wire_span json)
 {
-	const struct cell_config *cfg = &c->open->cfg;
+	const struct cell_config *cfg = &f->cell->cfg;
+	const struct cell_sinks *sinks = &f->c->sinks;
 
-	if (json.len && cfg->keep_events && (rec->type != EDR_THREAD || cfg->list_threads))
-		events_keep(c, (edr_u64)c->now_boot_ns, t, json);
+	if (!cfg->keep_events || (rec->type == EDR_THREAD && !cfg->list_threads))
+		return;
+	if (!json.len && !sinks->json)
+		return;
+	if (events_full(f->c))
+		return;
+	if (!json.len)
+		json = sinks->json(sinks->ctx, rec, f->who);
+	events_keep(f->c, (edr_u64)f->c->now_boot_ns, f->t, json);
 }
 
 void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_entry *who,
@@ -313,5 +321,5 @@ void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_en
 	if (f.t > f.cell->totals.last_ns)
 		f.cell->totals.last_ns = f.t;
 	fold_event(&f, rec);
-	keep_json(c, rec, f.t, json);
+	keep_json(&f, rec, json);
 }

@@ -213,7 +213,13 @@ struct cell_syscall {
 	edr_u64 short_by;
 };
 
-/* Raw events: JSON objects, a newline after each, never cut between two chunks. */
+/*
+ * Raw events as they stand in a report's list, so that a chunk is written as it is: before each
+ * JSON object this, of which the list's first one needs only what follows the comma. None is cut
+ * between two chunks.
+ */
+#define CELL_EVENT_LEAD ",\n    "
+#define CELL_EVENT_LEAD_LEN (sizeof(CELL_EVENT_LEAD) - 1)
 struct cell_chunk {
 	struct cell_chunk *next;
 	size_t len, room;

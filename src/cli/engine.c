@@ -37,6 +37,40 @@ static int on_interim(void *ctx, struct cell_events *part)
 	return report_writer_interim(e->writer, part);
 }
 
+static struct wire_process process_of(const struct proc_entry *who)
+{
+	if (!who)
+		return (struct wire_process){ 0 };
+	return (struct wire_process){
+		.ppid = who->ppid,
+		.command = proc_command(who),
+		.exe = { who->exe, strlen(who->exe) },
+		.container = { who->container, strlen(who->container) },
+	};
+}
+
+/* The event as JSON, in e->line with a newline behind it; empty without memory. */
+static struct wire_span make_line(struct engine *e, const struct edr_hdr *rec,
+				  const struct proc_entry *who)
+{
+	const struct wire_process process = process_of(who);
+
+	buf_clear(&e->line);
+	wire_json(&e->line, rec, cells_wall_offset(e->cells), who ? &process : NULL);
+	buf_addc(&e->line, '\n');
+	if (e->line.failed) {
+		e->out_of_memory = true;
+		buf_free(&e->line);
+		return (struct wire_span){ 0 };
+	}
+	return (struct wire_span){ e->line.data, e->line.len - 1 };
+}
+
+static struct wire_span on_json(void *ctx, const struct edr_hdr *rec, const struct proc_entry *who)
+{
+	return make_line(ctx, rec, who);
+}
+
 static struct cell_config cell_config(const struct conf *conf)
 {
 	const struct conf_sizes sizes = conf_sizes(conf);
@@ -131,7 +165,6 @@ static int open_deltas(struct engine *e, const struct conf *conf)
 
 static void set_switches(struct engine *e, const struct conf *conf)
 {
-	e->keep_events = conf->include_raw_events;
 	e->list_threads = conf->list_threads;
 	e->print_events = conf->debug && conf->verbose_debug_logging;
 	log_set_level(conf->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
@@ -225,9 +258,9 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.on_written = cfg->on_written,
 		.ctx = cfg->ctx
 	};
-	const struct cell_sinks sinks = { .ctx = e,
-					  .on_closed = on_closed,
-					  .on_interim = on_interim };
+	const struct cell_sinks sinks = {
+		.ctx = e, .on_closed = on_closed, .on_interim = on_interim, .json = on_json
+	};
 	const struct cell_config cells = cell_config(cfg->conf);
 	int status;
 
@@ -272,33 +305,17 @@ static bool is_event(const struct engine *e, const struct edr_hdr *rec)
 	return rec->type < EDR_CGROUP && (rec->type != EDR_THREAD || e->list_threads);
 }
 
-static struct wire_process process_of(const struct proc_entry *who)
+/* Gives the line, for the cell need not make it again. */
+static struct wire_span write_line(struct engine *e, const struct edr_hdr *rec,
+				   const struct proc_entry *who)
 {
-	if (!who)
-		return (struct wire_process){ 0 };
-	return (struct wire_process){
-		.ppid = who->ppid,
-		.command = proc_command(who),
-		.exe = { who->exe, strlen(who->exe) },
-		.container = { who->container, strlen(who->container) },
-	};
-}
+	const struct wire_span json = make_line(e, rec, who);
 
-/* The event as JSON, in e->line with a newline behind it; empty when nobody wants it. */
-static struct wire_span make_line(struct engine *e, const struct edr_hdr *rec,
-				  const struct proc_entry *who)
-{
-	const struct wire_process process = process_of(who);
-
-	buf_clear(&e->line);
-	wire_json(&e->line, rec, cells_wall_offset(e->cells), who ? &process : NULL);
-	buf_addc(&e->line, '\n');
-	if (e->line.failed) {
-		e->out_of_memory = true;
-		buf_free(&e->line);
-		return (struct wire_span){ 0 };
-	}
-	return (struct wire_span){ e->line.data, e->line.len - 1 };
+	if (e->output && json.len > 0)
+		sink_write(e->output, json.data, json.len + 1);
+	if (e->events_stdout && json.len > 0)
+		sink_write(e->events_stdout, json.data, json.len + 1);
+	return json;
 }
 
 void engine_record(void *ctx, const struct edr_hdr *rec)
@@ -311,17 +328,11 @@ void engine_record(void *ctx, const struct edr_hdr *rec)
 		record_raw(e, rec);
 	who = proc_apply(e->table, rec);
 	if (is_event(e, rec)) {
-		if (e->keep_events || e->output || e->events_stdout)
-			json = make_line(e, rec, who);
-		if (e->output && json.len > 0)
-			sink_write(e->output, json.data, json.len + 1);
-		if (e->events_stdout && json.len > 0)
-			sink_write(e->events_stdout, json.data, json.len + 1);
+		if (e->output || e->events_stdout)
+			json = write_line(e, rec, who);
 		if (e->print_events)
 			event_line_print(rec, who);
 	}
-	if (!e->keep_events)
-		json = (struct wire_span){ 0 };
 	fold_delta(e, rec, who);
 	cells_fold(e->cells, rec, who, e->table, json);
 	if (rec->type == EDR_CLOCK)

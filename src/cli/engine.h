@@ -36,7 +36,7 @@ struct engine {
 	char *analysis;	 /* FILE.analysis of --output FILE; NULL: none. The report thread's */
 	struct buf line; /* the event as JSON, reused */
 	bool replay;
-	bool keep_events, list_threads, print_events;
+	bool list_threads, print_events;
 	bool record_full;   /* record_max_mb was reached */
 	bool out_of_memory; /* some event's JSON was lost for it */
 	unsigned long long cells_closed;

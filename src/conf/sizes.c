@@ -33,6 +33,11 @@ static size_t ring_kib(size_t mib)
 	return pow2_down(mib) * KIB / 16;
 }
 
+static size_t clamp(size_t n, size_t least, size_t most)
+{
+	return n < least ? least : n > most ? most : n;
+}
+
 static struct conf_rows rows(const struct conf *c, size_t mib)
 {
 	return (struct conf_rows){
@@ -50,7 +55,7 @@ struct conf_sizes conf_sizes(const struct conf *c)
 		.ring_noisy = own_or(c->ring_noisy_kb, ring_kib(mib)) * KIB,
 		.processes = own_or(c->max_processes, mib * PROCESSES_PER_MIB),
 		.cell = rows(c, mib),
-		.part = MIB,
+		.part = clamp(mib * MIB / 64, MIB / 4, 4 * MIB),
 		.parts = mib * MIB / 16,
 		.sink = mib * MIB / 8,
 	};

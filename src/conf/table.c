@@ -200,7 +200,7 @@ const struct conf_key conf_table[] = {
 	{ "LIMITS", "max_connections", CONF_UINT, CONF_LIVE, AT(max_connections), "0", 0, 4194304,
 	  .help = "Distinct connections that a cell lists; the rest is counted as other. 0: 24 for "
 		  "each MiB of memory_mb." },
-	{ "LIMITS", "max_interim_mb", CONF_UINT, CONF_LIVE, AT(max_interim_mb), "256", 0, 1048576,
+	{ "LIMITS", "max_interim_mb", CONF_UINT, CONF_LIVE, AT(max_interim_mb), "32", 0, 1048576,
 	  .help = "MiB of interim parts that a cell may write; events beyond are counted, not "
 		  "listed. 0: no limit." },
 

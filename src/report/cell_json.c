@@ -5,6 +5,7 @@
  * locale: the same cell, the same bytes.
  */
 #include "report/cell_json.h"
+#include "report/chain.h"
 #include "report/report.h"
 
 #include <errno.h>
@@ -400,6 +401,34 @@ void report_put_sums(struct rj *j, json_object *report, const struct cell_view *
 	cell_json_other(j, report, v);
 }
 
+/* ---- the raw events, the last member ---- */
+
+#define EVENTS ",\n  \"events\": ["
+#define EVENTS_END "\n  ]\n}\n"
+
+/* In place of the end that rj_print() has made. */
+static int open_events(struct buf *json)
+{
+	json->len -= CHAIN_END_LEN;
+	buf_adds(json, EVENTS);
+	return buf_failed(json) ? -ENOMEM : 0;
+}
+
+static int add_events(struct buf *json, const struct cell_chunk *c)
+{
+	int err = open_events(json);
+
+	if (!err && c) {
+		buf_add(json, c->text + 1, c->len - 1); /* without the comma */
+		while ((c = c->next))
+			buf_add(json, c->text, c->len);
+		buf_adds(json, EVENTS_END);
+	} else if (!err) {
+		buf_adds(json, "]\n}\n");
+	}
+	return buf_failed(json) ? -ENOMEM : err;
+}
+
 static json_object *cell_object(struct rj *j, const struct cell_view *v, const struct buf *id)
 {
 	const struct cell_totals *t = v->totals;
@@ -416,7 +445,6 @@ static json_object *cell_object(struct rj *j, const struct cell_view *v, const s
 	cell_json_executables(j, report, v);
 	cell_json_connections(j, report, v);
 	cell_json_syscalls(j, report, v);
-	rj_put_lines(j, report, "events", &v->events, 1);
 	return report;
 }
 
@@ -431,6 +459,8 @@ int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json)
 		return err;
 	cell_id(id, v.totals->window_start_ns, v.totals->watched_from_ns);
 	err = buf_failed(id) ? -ENOMEM : rj_print(&j, cell_object(&j, &v, id), json);
+	if (!err)
+		err = add_events(json, v.events);
 	rj_free(&j);
 	cell_view_close(&v);
 	return err;
@@ -450,7 +480,7 @@ static void put_cell_id(struct rj *j, json_object *report, const struct cell_eve
 
 /* v is the first part's, with the totals of all n. */
 static json_object *interim_object(struct rj *j, const struct cell_events_view *v, size_t n,
-				   const struct cell_chunk *const *events, const struct buf *id)
+				   const struct buf *id)
 {
 	json_object *report = json_object_new_object();
 
@@ -467,7 +497,6 @@ static json_object *interim_object(struct rj *j, const struct cell_events_view *
 	rj_put_time(j, report, "first_event", v->first_ns);
 	rj_put_time(j, report, "last_event", v->last_ns);
 	rj_put_u64(j, report, "total", v->n_events);
-	rj_put_lines(j, report, "events", events, n);
 	return report;
 }
 
@@ -480,33 +509,82 @@ static void add_part(struct cell_events_view *all, const struct cell_events_view
 	all->n_events += v->n_events;
 }
 
-int cell_json_parts(struct cell_events *const *part, size_t n, struct buf *id, struct buf *json)
+static struct cell_events_view view_parts(struct cell_events *const *part, size_t n)
 {
-	const struct cell_chunk **events = calloc(n, sizeof(*events));
 	struct cell_events_view all, v;
+
+	cell_events_view(part[0], &all);
+	for (size_t i = 1; i < n; i++) {
+		cell_events_view(part[i], &v);
+		add_part(&all, &v);
+	}
+	return all;
+}
+
+/* A part has at least one event. */
+static int list_chunks(struct cell_events *const *part, size_t n, struct report_text *out)
+{
+	const struct cell_chunk *c;
+	struct cell_events_view v;
+	size_t chunks = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		cell_events_view(part[i], &v);
+		for (c = v.events; c; c = c->next)
+			chunks++;
+	}
+	out->rest = calloc(chunks + 1, sizeof(*out->rest));
+	if (!out->rest)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		cell_events_view(part[i], &v);
+		for (c = v.events; c; c = c->next)
+			out->rest[out->n_rest++] = (struct wire_span){ c->text, c->len };
+	}
+	if (chunks) {
+		out->rest[0].data++; /* without the comma */
+		out->rest[0].len--;
+	}
+	out->rest[out->n_rest++] = (struct wire_span){ EVENTS_END, sizeof(EVENTS_END) - 1 };
+	return 0;
+}
+
+int cell_json_parts(struct cell_events *const *part, size_t n, struct buf *id,
+		    struct report_text *out)
+{
+	const struct cell_events_view all = view_parts(part, n);
 	struct rj j = { 0 };
 	int err;
 
-	if (!events)
-		return -ENOMEM;
-	cell_events_view(part[0], &all);
-	events[0] = all.events;
-	for (size_t i = 1; i < n; i++) {
-		cell_events_view(part[i], &v);
-		events[i] = v.events;
-		add_part(&all, &v);
-	}
 	interim_id(id, &all);
-	err = buf_failed(id) ? -ENOMEM
-			     : rj_print(&j, interim_object(&j, &all, n, events, id), json);
+	err = buf_failed(id) ? -ENOMEM : rj_print(&j, interim_object(&j, &all, n, id), &out->head);
+	if (!err)
+		err = open_events(&out->head);
+	if (!err)
+		err = list_chunks(part, n, out);
 	rj_free(&j);
-	free(events);
 	return err;
+}
+
+void report_text_free(struct report_text *t)
+{
+	buf_free(&t->head);
+	free(t->rest);
+	*t = (struct report_text){ .n_rest = 0 };
 }
 
 int report_interim_json(struct cell_events *part, struct buf *id, struct buf *json)
 {
-	return cell_json_parts(&part, 1, id, json);
+	struct report_text text = { .n_rest = 0 };
+	int err = cell_json_parts(&part, 1, id, &text);
+
+	if (!err) {
+		buf_add(json, text.head.data, text.head.len);
+		for (size_t i = 0; i < text.n_rest; i++)
+			buf_add(json, text.rest[i].data, text.rest[i].len);
+	}
+	report_text_free(&text);
+	return buf_failed(json) ? -ENOMEM : err;
 }
 
 void report_cell_summary(const struct cell *cell, struct report_cell_summary *out)

@@ -5,6 +5,7 @@
 
 #include "cell/view.h"
 #include "report/json.h"
+#include "report/report.h"
 
 /* Each puts its members into the report; v must live until the text is made. */
 void cell_json_command_counts(struct rj *j, json_object *report, const char *key,
@@ -15,8 +16,12 @@ void cell_json_connections(struct rj *j, json_object *report, const struct cell_
 void cell_json_syscalls(struct rj *j, json_object *report, const struct cell_view *v);
 void cell_json_other(struct rj *j, json_object *report, const struct cell_view *v);
 
-/* Interim parts with following numbers as one report, of the first one's name. 0 or -ENOMEM. */
-int cell_json_parts(struct cell_events *const *part, size_t n, struct buf *id, struct buf *json);
+/*
+ * Interim parts with following numbers as one report, of the first one's name. The text points at
+ * their events. 0 or -ENOMEM; free the text either way.
+ */
+int cell_json_parts(struct cell_events *const *part, size_t n, struct buf *id,
+		    struct report_text *out);
 
 /* What the reports of all levels share, in cell_json.c. */
 void report_put_head(struct rj *j, json_object *report, const char *level, const char *id,

@@ -162,8 +162,23 @@ bool chain_unseal(struct buf *text)
 
 /* ---- digests ---- */
 
-/* Over the report's text up to the member, and the member. */
-static int digest_of(const char *body, size_t len, const struct buf *member, char out[CHAIN_HEX])
+/* A report's text without its last `cut` bytes, which are the member's or make place for it. */
+struct body {
+	const struct wire_span *piece;
+	size_t n, cut;
+};
+
+/* The text up to the member, and the member. */
+static bool update(EVP_MD_CTX *ctx, const struct body *b, const struct buf *member)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (!EVP_DigestUpdate(ctx, b->piece[i].data,
+				      b->piece[i].len - (i + 1 == b->n ? b->cut : 0)))
+			return false;
+	return EVP_DigestUpdate(ctx, member->data, member->len);
+}
+
+static int digest_of(const struct body *b, const struct buf *member, char out[CHAIN_HEX])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -172,8 +187,7 @@ static int digest_of(const char *body, size_t len, const struct buf *member, cha
 
 	if (!ctx)
 		return -ENOMEM;
-	good = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) && EVP_DigestUpdate(ctx, body, len) &&
-	       EVP_DigestUpdate(ctx, member->data, member->len) &&
+	good = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) && update(ctx, b, member) &&
 	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
 	EVP_MD_CTX_free(ctx);
 	if (!good)
@@ -183,11 +197,11 @@ static int digest_of(const char *body, size_t len, const struct buf *member, cha
 }
 
 /*
- * RFC 2104 by hand, for the text is in two pieces and HMAC_Update() is deprecated in OpenSSL 3 while
+ * RFC 2104 by hand, for the text is in pieces and HMAC_Update() is deprecated in OpenSSL 3 while
  * EVP_MAC is not in 1.1.1: H(key ^ opad, H(key ^ ipad, text)).
  */
-static int hmac_of(const struct chain_key *key, const char *body, size_t len,
-		   const struct buf *member, char out[CHAIN_HEX])
+static int hmac_of(const struct chain_key *key, const struct body *b, const struct buf *member,
+		   char out[CHAIN_HEX])
 {
 	unsigned char pad[2][64] = { { 0 } }, digest[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -203,8 +217,7 @@ static int hmac_of(const struct chain_key *key, const char *body, size_t len,
 		pad[0][i] ^= 0x36;
 	}
 	good = good && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-	       EVP_DigestUpdate(ctx, pad[0], sizeof(pad[0])) && EVP_DigestUpdate(ctx, body, len) &&
-	       EVP_DigestUpdate(ctx, member->data, member->len) &&
+	       EVP_DigestUpdate(ctx, pad[0], sizeof(pad[0])) && update(ctx, b, member) &&
 	       EVP_DigestFinal_ex(ctx, digest, &n) && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
 	       EVP_DigestUpdate(ctx, pad[1], sizeof(pad[1])) && EVP_DigestUpdate(ctx, digest, n) &&
 	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
@@ -217,7 +230,7 @@ static int hmac_of(const struct chain_key *key, const char *body, size_t len,
 }
 
 /* link->sha256 and, with a key, ->hmac_sha256, over the text with both blank. */
-static int digest_link(const char *body, size_t len, struct chain_link *link, bool with_hmac,
+static int digest_link(const struct body *b, struct chain_link *link, bool with_hmac,
 		       const struct chain_key *key)
 {
 	struct buf blank = { 0 };
@@ -229,9 +242,9 @@ static int digest_link(const char *body, size_t len, struct chain_link *link, bo
 		memcpy(link->hmac_sha256, zeros, sizeof(zeros));
 	add_member(&blank, link);
 	link->hmac_sha256[0] = '\0';
-	err = buf_failed(&blank) ? -ENOMEM : digest_of(body, len, &blank, link->sha256);
+	err = buf_failed(&blank) ? -ENOMEM : digest_of(b, &blank, link->sha256);
 	if (!err && key && key->len)
-		err = hmac_of(key, body, len, &blank, link->hmac_sha256);
+		err = hmac_of(key, b, &blank, link->hmac_sha256);
 	buf_free(&blank);
 	return err;
 }
@@ -239,14 +252,16 @@ static int digest_link(const char *body, size_t len, struct chain_link *link, bo
 int chain_digest(const char *text, size_t len, const struct chain_key *key, char sha256[CHAIN_HEX],
 		 char hmac[CHAIN_HEX])
 {
+	const struct wire_span whole = { text, len };
+	struct body body = { &whole, 1, 0 };
 	struct chain_link link;
 	int err;
 
 	hmac[0] = sha256[0] = '\0';
 	if (!chain_read(text, len, &link))
 		return -EINVAL;
-	err = digest_link(text, (size_t)(find_member(text, len) - text), &link,
-			  link.hmac_sha256[0] != '\0', key);
+	body.cut = (size_t)(text + len - find_member(text, len));
+	err = digest_link(&body, &link, link.hmac_sha256[0] != '\0', key);
 	if (err)
 		return err;
 	memcpy(sha256, link.sha256, CHAIN_HEX);
@@ -254,16 +269,19 @@ int chain_digest(const char *text, size_t len, const struct chain_key *key, char
 	return 0;
 }
 
-int chain_member(const char *text, size_t len, struct chain_link *link, const struct chain_key *key,
-		 struct buf *member)
+int chain_member(const struct wire_span *piece, size_t n, struct chain_link *link,
+		 const struct chain_key *key, struct buf *member)
 {
+	const struct wire_span *last = &piece[n - 1];
+	const struct body body = { piece, n, CHAIN_END_LEN };
 	struct chain_link there;
 	int err;
 
-	if (len <= CHAIN_END_LEN || memcmp(text + len - CHAIN_END_LEN, END, CHAIN_END_LEN) != 0 ||
-	    chain_read(text, len, &there))
+	if (last->len <= CHAIN_END_LEN ||
+	    memcmp(last->data + last->len - CHAIN_END_LEN, END, CHAIN_END_LEN) != 0 ||
+	    chain_read(last->data, last->len, &there))
 		return -EINVAL;
-	err = digest_link(text, len - CHAIN_END_LEN, link, key && key->len, key);
+	err = digest_link(&body, link, key && key->len, key);
 	if (err)
 		return err;
 	add_member(member, link);
@@ -272,12 +290,13 @@ int chain_member(const char *text, size_t len, struct chain_link *link, const st
 
 int chain_seal(struct buf *text, struct chain_link *link, const struct chain_key *key)
 {
+	const struct wire_span whole = { text->data, text->len };
 	struct buf member = { 0 };
 	int err;
 
 	if (!text->data)
 		return -EINVAL;
-	err = chain_member(text->data, text->len, link, key, &member);
+	err = chain_member(&whole, 1, link, key, &member);
 	if (!err && !buf_reserve(text, member.len)) {
 		text->failed = false;
 		err = -ENOMEM;

@@ -20,6 +20,7 @@
 
 #include "report/level.h"
 #include "util/buf.h"
+#include "wire/wire.h"
 
 #define CHAIN_HEX 65	 /* 64 digits and a NUL */
 #define CHAIN_ID_MAX 208 /* a report's id, with its NUL */
@@ -48,12 +49,12 @@ struct chain_link {
 int chain_seal(struct buf *text, struct chain_link *link, const struct chain_key *key);
 
 /*
- * The same without touching the text: *member is what takes the place of its last CHAIN_END_LEN
- * bytes. text must not have a member yet.
+ * The same without touching the text, which may lie in pieces: *member is what takes the place of
+ * the last CHAIN_END_LEN bytes of the last one. There must not be a member yet.
  */
 #define CHAIN_END_LEN 3
-int chain_member(const char *text, size_t len, struct chain_link *link, const struct chain_key *key,
-		 struct buf *member);
+int chain_member(const struct wire_span *piece, size_t n, struct chain_link *link,
+		 const struct chain_key *key, struct buf *member);
 
 /* Takes it out again: the text is as it was before chain_seal(). False when there is none. */
 bool chain_unseal(struct buf *text);

@@ -33,24 +33,34 @@ static int rename_text(struct buf *json, const char *from, const char *to)
 	return err;
 }
 
-int report_write_copy(struct report_store *s, const char *level, const char *id, struct buf *json,
-		      char *name, size_t size)
+int report_write_copy_text(struct report_store *s, const char *level, const char *id,
+			   struct report_text *text, char *name, size_t size)
 {
 	int err;
 
 	snprintf(name, size, "%s", id);
-	err = report_store_write(s, level, name, json->data, json->len);
+	err = report_store_write_text(s, level, name, text);
 	for (unsigned copy = 2; err == -EEXIST && copy <= REPORT_MAX_COPIES; copy++) {
 		char old[128];
 
 		snprintf(old, sizeof(old), "%s", name);
 		snprintf(name, size, "%s-%u", id, copy);
-		err = rename_text(json, old, name);
+		err = rename_text(&text->head, old, name);
 		if (!err)
-			err = report_store_write(s, level, name, json->data, json->len);
+			err = report_store_write_text(s, level, name, text);
 	}
 	/* The next try begins with the first name again. */
-	if (err && strcmp(name, id) != 0 && rename_text(json, name, id) != 0)
-		buf_free(json);
+	if (err && strcmp(name, id) != 0 && rename_text(&text->head, name, id) != 0)
+		report_text_free(text);
+	return err;
+}
+
+int report_write_copy(struct report_store *s, const char *level, const char *id, struct buf *json,
+		      char *name, size_t size)
+{
+	struct report_text text = { .head = *json };
+	int err = report_write_copy_text(s, level, id, &text, name, size);
+
+	*json = text.head;
 	return err;
 }

@@ -14,5 +14,8 @@
  */
 int report_write_copy(struct report_store *s, const char *level, const char *id, struct buf *json,
 		      char *name, size_t size);
+/* Its name is in the head. */
+int report_write_copy_text(struct report_store *s, const char *level, const char *id,
+			   struct report_text *text, char *name, size_t size);
 
 #endif

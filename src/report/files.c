@@ -393,14 +393,13 @@ int report_read_unsealed(struct report_store *s, enum report_level level, const 
 int report_file_replace(struct report_store *s, const char *level, const char *name,
 			struct wire_span data)
 {
-	const struct wire_span piece[2] = { data, { "", 0 } };
 	int dir, err = -ENOENT;
 
 	for (int i = 0; i < 2 && (err == -ENOENT || err == -ESTALE); i++) {
 		dir = store_dir(s, level, i > 0);
 		if (dir < 0)
 			return dir;
-		err = store_put(s, dir, name, piece, true);
+		err = store_put(s, dir, name, &data, 1, true);
 		close(dir);
 	}
 	return err;

@@ -423,8 +423,8 @@ bool heads_has(const struct heads *h, const char *dir)
 	return report_level_by_name(dir) < N_LEVELS;
 }
 
-int heads_begin(struct heads *h, const char *dir, const char *id, struct wire_span text,
-		struct buf *member)
+int heads_begin(struct heads *h, const char *dir, const char *id, const struct wire_span *piece,
+		size_t n, struct buf *member)
 {
 	const enum report_level level = report_level_by_name(dir);
 	const struct head *head = &h->file.head[level];
@@ -436,7 +436,7 @@ int heads_begin(struct heads *h, const char *dir, const char *id, struct wire_sp
 		memcpy(link.previous_id, head->id, sizeof(head->id));
 		memcpy(link.previous_sha256, head->sha256, CHAIN_HEX);
 	}
-	err = chain_member(text.data, text.len, &link, &h->key, member);
+	err = chain_member(piece, n, &link, &h->key, member);
 	if (err)
 		return err;
 	pending->number = link.number;

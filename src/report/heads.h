@@ -114,8 +114,8 @@ bool heads_has(const struct heads *h, const char *dir);
  * Announces the next report; what takes the place of its end goes to member (chain_member()). Where
  * its parent is there already, that one is owed from then on.
  */
-int heads_begin(struct heads *h, const char *dir, const char *id, struct wire_span text,
-		struct buf *member);
+int heads_begin(struct heads *h, const char *dir, const char *id, const struct wire_span *piece,
+		size_t n, struct buf *member);
 /* It is written. */
 void heads_done(struct heads *h, const char *dir);
 /* It is there after all: when it is the one that was announced, it is written. */

@@ -306,44 +306,8 @@ static void free_userdata(json_object *o, void *userdata)
 	free(userdata);
 }
 
-/* *first: nothing was printed yet. */
-static int print_chunk(struct rj *j, struct printbuf *pb, int level, const struct cell_chunk *chunk,
-		       bool *first)
-{
-	const char *at = chunk->text, *end = at + chunk->len, *newline;
-
-	while (at < end && (newline = memchr(at, '\n', (size_t)(end - at)))) {
-		if (!*first && append(j, pb, ",", 1))
-			return -1;
-		if (append_newline(j, pb, level) || append(j, pb, at, (size_t)(newline - at)))
-			return -1;
-		*first = false;
-		at = newline + 1;
-	}
-	return 0;
-}
-
-static int print_lines(json_object *o, struct printbuf *pb, int level, int flags)
-{
-	struct rj_rows *r = json_object_get_userdata(o);
-	const struct cell_chunk *const *lists = r->ctx;
-	bool first = true;
-
-	(void)flags;
-	if (append(r->j, pb, "[", 1))
-		return -1;
-	for (size_t i = 0; i < r->n; i++)
-		for (const struct cell_chunk *c = lists[i]; c; c = c->next)
-			if (print_chunk(r->j, pb, level + 1, c, &first))
-				return -1;
-	if (!first && append_newline(r->j, pb, level))
-		return -1;
-	return append(r->j, pb, "]", 1);
-}
-
 /* The object is only there to have a serializer. */
-static json_object *printed(struct rj *j, const struct rj_rows *rows,
-			    json_object_to_json_string_fn *print)
+json_object *rj_rows(struct rj *j, const struct rj_rows *rows)
 {
 	json_object *o = json_object_new_boolean(true);
 	struct rj_rows *copy = malloc(sizeof(*copy));
@@ -355,24 +319,13 @@ static json_object *printed(struct rj *j, const struct rj_rows *rows,
 	}
 	*copy = *rows;
 	copy->j = j;
-	json_object_set_serializer(o, print, copy, free_userdata);
+	json_object_set_serializer(o, print_rows, copy, free_userdata);
 	return o;
-}
-
-json_object *rj_rows(struct rj *j, const struct rj_rows *rows)
-{
-	return printed(j, rows, print_rows);
 }
 
 void rj_put_rows(struct rj *j, json_object *to, const char *key, const struct rj_rows *rows)
 {
 	rj_put(j, to, key, rj_rows(j, rows));
-}
-
-void rj_put_lines(struct rj *j, json_object *to, const char *key,
-		  const struct cell_chunk *const *lists, size_t n)
-{
-	rj_put(j, to, key, printed(j, &(struct rj_rows){ .n = n, .ctx = lists }, print_lines));
 }
 
 /* ---- the whole ---- */

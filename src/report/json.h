@@ -61,10 +61,6 @@ struct rj_rows {
 json_object *rj_rows(struct rj *j, const struct rj_rows *rows);
 void rj_put_rows(struct rj *j, json_object *to, const char *key, const struct rj_rows *rows);
 
-/* The raw events of n lists, in that order, as the elements of an array, one a line. */
-void rj_put_lines(struct rj *j, json_object *to, const char *key,
-		  const struct cell_chunk *const *lists, size_t n);
-
 /*
  * A key from elsewhere, quoted. As text_json, but a NUL becomes the private code point U+10FF00,
  * for many a parser ends a key at \u0000.

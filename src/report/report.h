@@ -22,6 +22,14 @@ unsigned long long report_schema_version(const struct buf *json);
 int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json);
 int report_interim_json(struct cell_events *part, struct buf *id, struct buf *json);
 
+/* A report in pieces. What `rest` points at is another's: raw events are written from where they lie. */
+struct report_text {
+	struct buf head;
+	struct wire_span *rest;
+	size_t n_rest;
+};
+void report_text_free(struct report_text *t);
+
 struct report_store;
 
 /*
@@ -45,6 +53,8 @@ int report_store_judge(const char *dir, char *err, size_t err_size);
  */
 int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
 		       size_t len);
+int report_store_write_text(struct report_store *s, const char *level, const char *id,
+			    const struct report_text *t);
 
 /*
  * The same name with other content: the old one goes, and removed.jsonl says so (heads.h). 0; 1: it

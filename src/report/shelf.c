@@ -26,7 +26,8 @@ struct report_shelf {
 	struct report_store *store;
 	struct heads *heads;
 	struct report_tree *tree;
-	struct buf id, json; /* of the item at hand; id is empty while there is no text yet */
+	struct buf id; /* of the item at hand */
+	struct report_text text;
 	struct space space;
 	struct checkpoints open;
 	bool checkpoint_failed;
@@ -38,17 +39,15 @@ static int make_text(struct report_shelf *s, const struct queue_item *i)
 {
 	int err;
 
-	if (s->json.len)
+	if (s->text.head.len)
 		return 0;
-	buf_free(&s->id);
+	report_shelf_forget(s);
 	if (i->kind == QUEUE_CELL)
-		err = report_cell_json(i->cell, &s->id, &s->json);
+		err = report_cell_json(i->cell, &s->id, &s->text.head);
 	else
-		err = cell_json_parts(i->part, i->n_parts, &s->id, &s->json);
-	if (err) {
-		buf_free(&s->id);
-		buf_free(&s->json);
-	}
+		err = cell_json_parts(i->part, i->n_parts, &s->id, &s->text);
+	if (err)
+		report_shelf_forget(s);
 	return err;
 }
 
@@ -63,8 +62,8 @@ static int write_report(struct report_shelf *s, const struct queue_item *i, char
 	int err = make_text(s, i);
 
 	return err ? err
-		   : report_write_copy(s->store, report_shelf_level(i), s->id.data, &s->json, name,
-				       size);
+		   : report_write_copy_text(s->store, report_shelf_level(i), s->id.data, &s->text,
+					    name, size);
 }
 
 /* Once a cell, for each of its raw events that is in no file. */
@@ -132,7 +131,7 @@ static void analyse_parent(struct report_shelf *s, enum report_level level, cons
 void report_shelf_forget(struct report_shelf *s)
 {
 	buf_free(&s->id);
-	buf_free(&s->json);
+	report_text_free(&s->text);
 }
 
 /* ---- what comes with it ---- */

@@ -50,8 +50,8 @@ bool store_good_name(const char *name, size_t max);
 int store_dir(struct report_store *s, const char *level, bool again);
 
 /* Makes the file of that name, in place of one that is there if `replace`. 0, -EEXIST, -errno. */
-int store_put(struct report_store *s, int dir, const char *name, const struct wire_span piece[2],
-	      bool replace);
+int store_put(struct report_store *s, int dir, const char *name, const struct wire_span *piece,
+	      size_t n, bool replace);
 int store_sync(int dir);
 
 #endif

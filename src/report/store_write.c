@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -86,18 +87,17 @@ static int rename_new(int dir, const char *temp, const char *name)
 }
 
 /* Makes the file of that name, in place of one that is there if `replace`. 0, -EEXIST, -errno. */
-int store_put(struct report_store *s, int dir, const char *name, const struct wire_span piece[2],
-	      bool replace)
+int store_put(struct report_store *s, int dir, const char *name, const struct wire_span *piece,
+	      size_t n, bool replace)
 {
 	char temp[64];
-	int fd, err;
+	int fd, err = 0;
 
 	fd = temp_open(s, dir, temp, sizeof(temp));
 	if (fd < 0)
 		return fd;
-	err = write_all(fd, piece[0]);
-	if (!err)
-		err = write_all(fd, piece[1]);
+	for (size_t i = 0; !err && i < n; i++)
+		err = write_all(fd, piece[i]);
 	if (!err && fsync(fd))
 		err = -errno;
 	if (!err && replace)
@@ -111,9 +111,20 @@ int store_put(struct report_store *s, int dir, const char *name, const struct wi
 	return err ? err : store_sync(dir);
 }
 
+static bool same_text(const struct buf *there, const struct wire_span *piece, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; at += piece[i++].len)
+		if (there->len - at < piece[i].len ||
+		    (piece[i].len && memcmp(there->data + at, piece[i].data, piece[i].len) != 0))
+			return false;
+	return at == there->len;
+}
+
 /* 0: a report with this text, whatever its place in the chain; -EEXIST: another, or no report. */
 static int compare(struct report_store *s, const char *level, const char *id,
-		   struct wire_span piece)
+		   const struct wire_span *piece, size_t n)
 {
 	struct chain_link link = { .number = 0 };
 	struct buf there = { 0 };
@@ -122,9 +133,7 @@ static int compare(struct report_store *s, const char *level, const char *id,
 	if (!err && chain_read(there.data, there.len, &link))
 		chain_unseal(&there);
 	if (err != -ENOMEM)
-		err = !err && there.len == piece.len && !memcmp(there.data, piece.data, piece.len)
-			      ? 0
-			      : -EEXIST;
+		err = !err && same_text(&there, piece, n) ? 0 : -EEXIST;
 	/* Ours, whose last sync failed. */
 	if (!err && s->heads && link.number)
 		heads_confirm(s->heads, level, &link);
@@ -145,7 +154,7 @@ static int sync_level(struct report_store *s, const char *level)
 
 /* A directory that was removed under us is made again, by its path and with all the checks. */
 static int write_as(struct report_store *s, const char *level, const char *id,
-		    const struct wire_span piece[2], bool replace)
+		    const struct wire_span *piece, size_t n, bool replace)
 {
 	char name[STORE_NAME_MAX + 8], packed[STORE_NAME_MAX + 16];
 	int err = -ENOENT;
@@ -160,7 +169,7 @@ static int write_as(struct report_store *s, const char *level, const char *id,
 		if (!replace && !faccessat(dir, packed, F_OK, AT_SYMLINK_NOFOLLOW))
 			err = -EEXIST;
 		else
-			err = store_put(s, dir, name, piece, replace);
+			err = store_put(s, dir, name, piece, n, replace);
 		if (!err && replace)
 			unlinkat(dir, packed, 0);
 		close(dir);
@@ -168,58 +177,86 @@ static int write_as(struct report_store *s, const char *level, const char *id,
 	return err;
 }
 
-/* The report with its place in the chain, which is announced before and confirmed after. */
+/*
+ * The report with its place in the chain, which is announced before and confirmed after. There is
+ * room for one piece more.
+ */
 static int write_chained(struct report_store *s, const char *level, const char *id,
-			 struct wire_span text, bool replace)
+			 struct wire_span *piece, size_t n, bool replace)
 {
-	struct wire_span piece[2] = { text, { "", 0 } };
+	const bool chained = s->heads && heads_has(s->heads, level);
+	struct wire_span *last = &piece[n - 1];
 	struct buf member = { 0 };
-	int err = 0;
+	int err;
 
-	if (s->heads && heads_has(s->heads, level)) {
-		err = heads_begin(s->heads, level, id, text, &member);
-		if (!err) {
-			piece[0].len = text.len - CHAIN_END_LEN;
-			piece[1] = (struct wire_span){ member.data, member.len };
-		}
+	if (!chained)
+		return write_as(s, level, id, piece, n, replace);
+	err = heads_begin(s->heads, level, id, piece, n, &member);
+	if (!err) {
+		last->len -= CHAIN_END_LEN;
+		piece[n] = (struct wire_span){ member.data, member.len };
+		err = write_as(s, level, id, piece, n + 1, replace);
+		last->len += CHAIN_END_LEN;
 	}
 	if (!err)
-		err = write_as(s, level, id, piece, replace);
-	if (!err && member.len)
 		heads_done(s->heads, level);
 	buf_free(&member);
 	return err;
 }
 
-int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
-		       size_t len)
+/* As write_chained. */
+static int write_pieces(struct report_store *s, const char *level, const char *id,
+			struct wire_span *piece, size_t n)
 {
-	const struct wire_span text = { data, len };
 	int err = -EEXIST;
 
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	if (!report_is_there(s, level, id))
-		err = write_chained(s, level, id, text, false);
+		err = write_chained(s, level, id, piece, n, false);
 	if (err == -EEXIST)
-		err = compare(s, level, id, text);
+		err = compare(s, level, id, piece, n);
 	else
 		return err;
 	return err ? err : sync_level(s, level);
 }
 
+int report_store_write(struct report_store *s, const char *level, const char *id, const char *data,
+		       size_t len)
+{
+	struct wire_span piece[2] = { { data, len } };
+
+	return write_pieces(s, level, id, piece, 1);
+}
+
+int report_store_write_text(struct report_store *s, const char *level, const char *id,
+			    const struct report_text *t)
+{
+	struct wire_span *piece = malloc((t->n_rest + 2) * sizeof(*piece));
+	int err;
+
+	if (!piece)
+		return -ENOMEM;
+	piece[0] = (struct wire_span){ t->head.data, t->head.len };
+	for (size_t i = 0; i < t->n_rest; i++)
+		piece[i + 1] = t->rest[i];
+	err = write_pieces(s, level, id, piece, t->n_rest + 1);
+	free(piece);
+	return err;
+}
+
 int report_store_replace(struct report_store *s, const char *level, const char *id,
 			 const char *data, size_t len, const char *why)
 {
-	const struct wire_span text = { data, len };
+	struct wire_span piece[2] = { { data, len } };
 	int err;
 
 	if (!store_good_name(id, STORE_NAME_MAX))
 		return -EINVAL;
 	if (!report_is_there(s, level, id))
 		return report_store_write(s, level, id, data, len);
-	if (!compare(s, level, id, text))
+	if (!compare(s, level, id, piece, 1))
 		return 1;
 	err = s->heads ? heads_replaced(s->heads, level, id, why) : 0;
-	return err ? err : write_chained(s, level, id, text, true);
+	return err ? err : write_chained(s, level, id, piece, 1, true);
 }

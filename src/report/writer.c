@@ -101,6 +101,7 @@ static void say_dropped(struct report_writer *w)
 static void write_head(struct report_writer *w)
 {
 	struct queue_item *i = w->queue.head;
+	const bool more_comes = i->kind == QUEUE_PARTS; /* a cell at least */
 	char name[128] = "";
 	bool last;
 	int err;
@@ -128,7 +129,7 @@ static void write_head(struct report_writer *w)
 	queue_item_free(i);
 	report_shelf_forget(w->shelf);
 	/* How often nothing waits is chance, and chain.json counts its own writings. */
-	if (last && !w->cfg.wait_for_room)
+	if (last && !more_comes && !w->cfg.wait_for_room)
 		report_shelf_settle(w->shelf);
 	pthread_mutex_lock(&w->lock);
 }

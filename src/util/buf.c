@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/text.h"
+
 #define BUF_FIRST 256
 
 /* So that the inline fast paths, which look at cap alone, come to buf_reserve() and are refused there. */
@@ -76,28 +78,10 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 
 void buf_addu(struct buf *b, unsigned long long v)
 {
-	static const char pairs[] = "0001020304050607080910111213141516171819"
-				    "2021222324252627282930313233343536373839"
-				    "4041424344454647484950515253545556575859"
-				    "6061626364656667686970717273747576777879"
-				    "8081828384858687888990919293949596979899";
-	char text[20]; /* 2^64 has 20 digits */
-	char *p = text + sizeof(text);
-
-	while (v >= 100) {
-		const char *two = pairs + 2 * (v % 100);
-
-		v /= 100;
-		*--p = two[1];
-		*--p = two[0];
-	}
-	if (v >= 10) {
-		*--p = pairs[2 * v + 1];
-		*--p = pairs[2 * v];
-	} else {
-		*--p = (char)('0' + v);
-	}
-	buf_add(b, p, (size_t)(text + sizeof(text) - p));
+	if (!buf_reserve(b, TEXT_DECIMAL))
+		return;
+	b->len = (size_t)(text_decimal(b->data + b->len, v) - b->data);
+	b->data[b->len] = '\0';
 }
 
 char *buf_steal(struct buf *b)

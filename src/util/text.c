@@ -7,6 +7,69 @@
 
 static const char hex[] = "0123456789abcdef";
 
+const char text_pairs[200] = "0001020304050607080910111213141516171819"
+			     "2021222324252627282930313233343536373839"
+			     "4041424344454647484950515253545556575859"
+			     "6061626364656667686970717273747576777879"
+			     "8081828384858687888990919293949596979899";
+
+/* How many decimal digits a number has. */
+static unsigned digits_of(unsigned long long v)
+{
+	static const unsigned long long power[] = {
+		0ull, /* a number has at least one */
+		10ull,
+		100ull,
+		1000ull,
+		10000ull,
+		100000ull,
+		1000000ull,
+		10000000ull,
+		100000000ull,
+		1000000000ull,
+		10000000000ull,
+		100000000000ull,
+		1000000000000ull,
+		10000000000000ull,
+		100000000000000ull,
+		1000000000000000ull,
+		10000000000000000ull,
+		100000000000000000ull,
+		1000000000000000000ull,
+		10000000000000000000ull,
+	};
+	/* Bits times log10(2): right, or one too few. */
+	const unsigned guess = (unsigned)(64 - __builtin_clzll(v | 1)) * 1233 >> 12;
+
+	return guess + (v >= power[guess]);
+}
+
+char *text_decimal(char *to, unsigned long long v)
+{
+	uint32_t rest;
+	char *end, *p;
+
+	if (v < 10) {
+		*to = (char)('0' + v);
+		return to + 1;
+	}
+	end = p = to + digits_of(v);
+	for (; v >= 100000000; v /= 100000000) {
+		p -= 8;
+		text_eight_digits(p, (uint32_t)(v % 100000000));
+	}
+	/* A division of 32 bits costs half. */
+	for (rest = (uint32_t)v; rest >= 100; rest /= 100) {
+		p -= 2;
+		text_two_digits(p, rest % 100);
+	}
+	if (rest >= 10)
+		text_two_digits(p - 2, rest);
+	else
+		p[-1] = (char)('0' + rest);
+	return end;
+}
+
 /*
  * Length of the UTF-8 sequence that s begins with and its code point; 0 when there is none. The ranges are those of
  * RFC 3629, section 4: they leave out overlong forms, surrogates and what is above U+10FFFF.
@@ -108,23 +171,12 @@ static const unsigned char odd_ascii[128] = {
 	[0x7f] = WANT_JSON | WANT_TERM,
 };
 
-#define ONES 0x0101010101010101u
-#define TOPS (ONES << 7)
-
-/* The highest bit of each byte that is below n, which is at most 128; of a higher one it may be set by its neighbour. */
-static uint64_t below(uint64_t x, unsigned n)
-{
-	return (x - ONES * n) & ~x & TOPS;
-}
-
-/* Are eight bytes plain to everyone? All of what is usual; the rest is looked at byte by byte. */
 static bool plain8(const unsigned char *s)
 {
 	uint64_t x;
 
 	memcpy(&x, s, sizeof(x));
-	return !((x & TOPS) | below(x, 0x20) | below(x ^ ONES * '"', 1) |
-		 below(x ^ ONES * '\\', 1) | below(x ^ ONES * 0x7f, 1));
+	return text_plain_word(x);
 }
 
 /* False when the whole rest is plain. */

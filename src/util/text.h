@@ -15,6 +15,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #include "util/buf.h"
 
@@ -35,5 +37,41 @@ void text_term(struct buf *out, const char *s, size_t len);
 
 /* The inverse of text_utf8 for one string: bytes back. False, and nothing appended, when s is not what text_utf8 writes. */
 bool text_unmap(struct buf *out, const char *s, size_t len);
+
+/*
+ * Would text_json() and text_term() leave these eight bytes as they are? All of what is usual. The
+ * highest bit of a byte comes to be set when the byte is odd, or when one beside it is.
+ */
+static inline bool text_plain_word(uint64_t x)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+
+	return !((x | (x - ones * 0x20) | ((x ^ ones * '"') - ones) | ((x ^ ones * '\\') - ones) |
+		  (x + ones)) &
+		 tops);
+}
+
+/* v in decimal, without a NUL; gives the end. */
+#define TEXT_DECIMAL 20 /* 2^64 has as many digits */
+char *text_decimal(char *to, unsigned long long v);
+
+extern const char text_pairs[200]; /* "000102..." */
+
+/* Of a number below 100. */
+static inline char *text_two_digits(char *to, unsigned v)
+{
+	memcpy(to, text_pairs + (size_t)2 * v, 2);
+	return to + 2;
+}
+
+static inline char *text_eight_digits(char *to, unsigned v)
+{
+	const unsigned high = v / 10000, low = v % 10000;
+
+	to = text_two_digits(to, high / 100);
+	to = text_two_digits(to, high % 100);
+	to = text_two_digits(to, low / 100);
+	return text_two_digits(to, low % 100);
+}
 
 #endif

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One event as one JSON object. Written by hand over a buf, for this runs once an event: a fork takes about 0.3 us.
+ * One event as one JSON object. Written by hand, for this runs once an event: a fork takes about 0.15 us.
  * What a field looks like is decided by its kind alone: `writers` below.
  */
 #include <string.h>
 #include <sys/socket.h>
 
 #include "util/text.h"
+#include "wire/put.h"
 #include "wire/wire.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define LITERAL(s) (s), sizeof(s) - 1
 
 struct json {
-	struct buf *out;
+	struct put put;
 	const struct edr_hdr *rec;
 	bool mapped; /* some string was not UTF-8 */
 };
@@ -24,44 +24,68 @@ typedef void (*field_writer)(struct json *j, const struct wire_field *f, const v
 
 static void put_hex(struct json *j, edr_u64 v)
 {
-	char text[20] = "\"0x"; /* two quotes, 0x, 16 digits */
 	unsigned digits = v ? (67 - (unsigned)__builtin_clzll(v)) / 4 : 1;
+	char *to = put_room(&j->put, 20); /* two quotes, 0x, 16 digits */
 	unsigned i;
 
+	if (!to)
+		return;
+	memcpy(to, "\"0x", 3);
 	for (i = digits; i > 0; i--, v >>= 4)
-		text[2 + i] = "0123456789abcdef"[v & 0xf];
-	text[3 + digits] = '"';
-	buf_add(j->out, text, 4 + digits);
+		to[2 + i] = "0123456789abcdef"[v & 0xf];
+	to[3 + digits] = '"';
+	put_end(&j->put, to + 4 + digits);
 }
 
 static void put_int(struct json *j, edr_s64 v)
 {
 	if (v < 0)
-		buf_addc(j->out, '-');
-	buf_addu(j->out, v < 0 ? 0 - (edr_u64)v : (edr_u64)v);
+		put_char(&j->put, '-');
+	put_number(&j->put, v < 0 ? 0 - (edr_u64)v : (edr_u64)v);
 }
 
 static void put_text(struct json *j, struct wire_span s)
 {
-	if (!text_json(j->out, s.data, s.len))
+	char *to = put_room(&j->put, s.len + 2);
+
+	if (to && put_copy_plain(to + 1, s.data, s.len)) {
+		*to = '"';
+		to[s.len + 1] = '"';
+		put_end(&j->put, to + s.len + 2);
+		return;
+	}
+	if (!text_json(put_pause(&j->put), s.data, s.len))
 		j->mapped = true;
+	put_resume(&j->put);
 }
 
 /* A name of ours, that needs no escaping; or the number when it is NULL. */
 static void put_name(struct json *j, const char *name, edr_s64 number)
 {
+	size_t len = name ? strlen(name) : 0;
+	char *to;
+
 	if (!name) {
 		put_int(j, number);
 		return;
 	}
-	buf_addc(j->out, '"');
-	buf_adds(j->out, name);
-	buf_addc(j->out, '"');
+	to = put_room(&j->put, len + 2);
+	if (!to)
+		return;
+	*to = '"';
+	memcpy(to + 1, name, len);
+	to[len + 1] = '"';
+	put_end(&j->put, to + len + 2);
 }
 
 static void put_lead(struct json *j, const struct wire_field *f)
 {
-	buf_add(j->out, f->lead, f->lead_len);
+	char *to = put_room(&j->put, sizeof(f->lead));
+
+	if (!to)
+		return;
+	memcpy(to, f->lead, sizeof(f->lead)); /* all of it, for a length that is known costs less */
+	put_end(&j->put, to + f->lead_len);
 }
 
 static edr_u64 load_unsigned(const struct wire_field *f, const void *field)
@@ -94,10 +118,17 @@ static struct wire_span load_str(const struct json *j, const void *field)
 
 /* ---- a writer a kind ---- */
 
+static void write_nothing(struct json *j, const struct wire_field *f, const void *field)
+{
+	(void)j;
+	(void)f;
+	(void)field;
+}
+
 static void write_num(struct json *j, const struct wire_field *f, const void *field)
 {
 	put_lead(j, f);
-	buf_addu(j->out, load_unsigned(f, field));
+	put_number(&j->put, load_unsigned(f, field));
 }
 
 static void write_int(struct json *j, const struct wire_field *f, const void *field)
@@ -123,19 +154,22 @@ static void write_hexes(struct json *j, const struct wire_field *f, const void *
 	if (j->rec->type == EDR_SYSCALL && call->nargs < n)
 		n = call->nargs;
 	put_lead(j, f);
-	buf_addc(j->out, '[');
+	put_char(&j->put, '[');
 	for (i = 0; i < n; i++) {
 		if (i)
-			buf_addc(j->out, ',');
+			put_char(&j->put, ',');
 		put_hex(j, values[i]);
 	}
-	buf_addc(j->out, ']');
+	put_char(&j->put, ']');
 }
 
 static void write_bool(struct json *j, const struct wire_field *f, const void *field)
 {
 	put_lead(j, f);
-	buf_adds(j->out, load_unsigned(f, field) ? "true" : "false");
+	if (load_unsigned(f, field))
+		PUT(&j->put, "true");
+	else
+		PUT(&j->put, "false");
 }
 
 static void write_id(struct json *j, const struct wire_field *f, const void *field)
@@ -144,9 +178,9 @@ static void write_id(struct json *j, const struct wire_field *f, const void *fie
 
 	put_lead(j, f);
 	if (id == EDR_ID_UNSET)
-		buf_add(j->out, LITERAL("null"));
+		PUT(&j->put, "null");
 	else
-		buf_addu(j->out, id);
+		put_number(&j->put, id);
 }
 
 /* The kernel's own dev_t: include/linux/kdev_t.h, MINORBITS. */
@@ -155,31 +189,33 @@ static void write_dev(struct json *j, const struct wire_field *f, const void *fi
 	const edr_u64 dev = load_unsigned(f, field);
 
 	put_lead(j, f);
-	buf_addc(j->out, '"');
-	buf_addu(j->out, dev >> 20);
-	buf_addc(j->out, ':');
-	buf_addu(j->out, dev & 0xfffff);
-	buf_addc(j->out, '"');
+	put_char(&j->put, '"');
+	put_number(&j->put, dev >> 20);
+	put_char(&j->put, ':');
+	put_number(&j->put, dev & 0xfffff);
+	put_char(&j->put, '"');
 }
 
 static void put_flags(struct json *j, const struct wire_bit *bits, edr_u64 flags)
 {
-	const char *comma = "";
+	bool first = true;
 
-	buf_addc(j->out, '[');
+	put_char(&j->put, '[');
 	for (; flags && bits->text; bits++) {
 		if (!(flags & bits->value))
 			continue;
-		buf_adds(j->out, comma);
+		if (!first)
+			put_char(&j->put, ',');
 		put_name(j, bits->text, 0);
 		flags &= ~(edr_u64)bits->value;
-		comma = ",";
+		first = false;
 	}
 	if (flags) {
-		buf_adds(j->out, comma);
+		if (!first)
+			put_char(&j->put, ',');
 		put_hex(j, flags);
 	}
-	buf_addc(j->out, ']');
+	put_char(&j->put, ']');
 }
 
 static void write_flags(struct json *j, const struct wire_field *f, const void *field)
@@ -215,7 +251,7 @@ static void write_result(struct json *j, const struct wire_field *f, const void 
 
 	put_lead(j, f);
 	if (v == EDR_RESULT_UNKNOWN)
-		buf_add(j->out, LITERAL("null"));
+		PUT(&j->put, "null");
 	else if (v > 0)
 		put_int(j, v);
 	else
@@ -279,14 +315,14 @@ static void put_array(struct json *j, struct wire_span rest)
 	struct wire_span one;
 	bool first = true;
 
-	buf_addc(j->out, '[');
+	put_char(&j->put, '[');
 	while (wire_next_arg(&rest, &one)) {
 		if (!first)
-			buf_addc(j->out, ',');
+			put_char(&j->put, ',');
 		put_text(j, one);
 		first = false;
 	}
-	buf_addc(j->out, ']');
+	put_char(&j->put, ']');
 }
 
 static void write_strs(struct json *j, const struct wire_field *f, const void *field)
@@ -300,11 +336,11 @@ static void write_argv(struct json *j, const struct wire_field *f, const void *f
 {
 	struct wire_span rest = load_str(j, field), argv0;
 
-	buf_add(j->out, LITERAL(",\"argv0\":"));
+	PUT(&j->put, ",\"argv0\":");
 	if (wire_next_arg(&rest, &argv0))
 		put_text(j, argv0);
 	else
-		buf_add(j->out, LITERAL("null"));
+		PUT(&j->put, "null");
 	put_lead(j, f);
 	put_array(j, rest);
 }
@@ -314,12 +350,12 @@ static void put_bytes_hex(struct json *j, struct wire_span s)
 	static const char digits[] = "0123456789abcdef";
 	size_t i;
 
-	buf_addc(j->out, '"');
+	put_char(&j->put, '"');
 	for (i = 0; i < s.len; i++) {
-		buf_addc(j->out, digits[(unsigned char)s.data[i] >> 4]);
-		buf_addc(j->out, digits[(unsigned char)s.data[i] & 0xf]);
+		put_char(&j->put, digits[(unsigned char)s.data[i] >> 4]);
+		put_char(&j->put, digits[(unsigned char)s.data[i] & 0xf]);
 	}
-	buf_addc(j->out, '"');
+	put_char(&j->put, '"');
 }
 
 static void write_sockaddr(struct json *j, const struct wire_field *f, const void *field)
@@ -328,32 +364,33 @@ static void write_sockaddr(struct json *j, const struct wire_field *f, const voi
 	struct wire_addr a;
 
 	wire_decode_sockaddr(raw, &a);
-	buf_add(j->out, LITERAL(",\"family\":"));
+	PUT(&j->put, ",\"family\":");
 	if (a.family < 0)
-		buf_add(j->out, LITERAL("null"));
+		PUT(&j->put, "null");
 	else
 		put_name(j, wire_family_name(a.family), a.family);
 	put_lead(j, f);
 	if (a.text_len && (a.family == AF_INET || a.family == AF_INET6)) {
-		buf_addc(j->out, '"');
-		wire_addr_text(&a, j->out); /* of our making: nothing to escape */
-		buf_add(j->out, LITERAL("\",\"ip\":"));
+		put_char(&j->put, '"');
+		wire_addr_text(&a, put_pause(&j->put)); /* of our making: nothing to escape */
+		put_resume(&j->put);
+		PUT(&j->put, "\",\"ip\":");
 		put_text(j, (struct wire_span){ a.text, a.text_len });
-		buf_add(j->out, LITERAL(",\"port\":"));
-		buf_addu(j->out, a.port);
+		PUT(&j->put, ",\"port\":");
+		put_number(&j->put, a.port);
 		return;
 	}
 	put_text(j, (struct wire_span){ a.text, a.text_len });
 	if (a.abstract) {
-		buf_add(j->out, LITERAL(",\"abstract\":true"));
+		PUT(&j->put, ",\"abstract\":true");
 	} else if (a.family != AF_UNIX && raw.len) {
-		buf_add(j->out, LITERAL(",\"sockaddr\":"));
+		PUT(&j->put, ",\"sockaddr\":");
 		put_bytes_hex(j, raw);
 	}
 }
 
 static const field_writer writers[] = {
-	[EDR_KIND_PAD] = NULL,
+	[EDR_KIND_PAD] = write_nothing,
 	[EDR_KIND_NUM] = write_num,
 	[EDR_KIND_INT] = write_int,
 	[EDR_KIND_HEX] = write_hex,
@@ -409,11 +446,36 @@ static const edr_u16 exe_at[] = {
 #include "edr/events.def"
 };
 
-static char *two_digits(char *p, unsigned v)
+/* Up to the time. */
+struct head {
+	char text[48];
+	size_t len;
+};
+
+#define HEAD(name) "{\"type\":\"" #name "\",\"timestamp\":\""
+
+static const struct head heads[] = {
+#define EDR_EVENT(number, NAME, name, ring, group, programs) { HEAD(name), sizeof(HEAD(name)) - 1 },
+#include "edr/events.def"
+};
+
+static char *date(char *to, unsigned days)
 {
-	*p++ = (char)('0' + v / 10);
-	*p++ = (char)('0' + v % 10);
-	return p;
+	const unsigned day_of_era = days % 146097;
+	const unsigned year_of_era =
+		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	const unsigned day_of_year =
+		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	const unsigned shifted_month = (5 * day_of_year + 2) / 153;
+	const unsigned month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+	const unsigned year = days / 146097 * 400 + year_of_era + (month <= 2);
+
+	to = text_two_digits(to, year / 100);
+	to = text_two_digits(to, year % 100);
+	*to++ = '-';
+	to = text_two_digits(to, month);
+	*to++ = '-';
+	return text_two_digits(to, day_of_year - (153 * shifted_month + 2) / 5 + 1);
 }
 
 /*
@@ -421,50 +483,42 @@ static char *two_digits(char *p, unsigned v)
  * years): about 10 ns, so that there is nothing to remember from one event to the next. A 64-bit number of ns stays
  * between the years 1677 and 2262, whatever a hostile record says.
  */
-static void put_timestamp(struct json *j, edr_s64 unix_ns)
+static char *rfc3339(char *to, edr_s64 unix_ns)
 {
-	edr_s64 sec = unix_ns / 1000000000;
-	edr_s64 ns = unix_ns % 1000000000;
-	unsigned day_of_era, year_of_era, day_of_year, shifted_month, year, month, day, second, i;
-	char text[48], *p = text;
-	edr_u64 days;
+	edr_s64 sec = unix_ns / 1000000000, ns = unix_ns % 1000000000;
+	unsigned second;
 
 	if (ns < 0) {
 		ns += 1000000000;
 		sec--;
 	}
 	sec += 719468LL * 86400; /* from 0000-03-01: positive from here on */
-	days = (edr_u64)sec / 86400;
 	second = (unsigned)((edr_u64)sec % 86400);
-	day_of_era = (unsigned)(days % 146097);
-	year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	shifted_month = (5 * day_of_year + 2) / 153;
-	day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-	month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-	year = (unsigned)(days / 146097) * 400 + year_of_era + (month <= 2);
+	to = date(to, (unsigned)((edr_u64)sec / 86400));
+	*to++ = 'T';
+	to = text_two_digits(to, second / 3600);
+	*to++ = ':';
+	to = text_two_digits(to, second / 60 % 60);
+	*to++ = ':';
+	to = text_two_digits(to, second % 60);
+	*to++ = '.';
+	*to++ = (char)('0' + ns / 100000000);
+	to = text_eight_digits(to, (unsigned)(ns % 100000000));
+	*to++ = 'Z';
+	return to;
+}
 
-	*p++ = '"';
-	p = two_digits(p, year / 100);
-	p = two_digits(p, year % 100);
-	*p++ = '-';
-	p = two_digits(p, month);
-	*p++ = '-';
-	p = two_digits(p, day);
-	*p++ = 'T';
-	p = two_digits(p, second / 3600);
-	*p++ = ':';
-	p = two_digits(p, second / 60 % 60);
-	*p++ = ':';
-	p = two_digits(p, second % 60);
-	*p++ = '.';
-	for (i = 9; i > 0; i--, ns /= 10)
-		p[i - 1] = (char)('0' + ns % 10);
-	p += 9;
-	*p++ = 'Z';
-	*p++ = '"';
-	buf_add(j->out, text, (size_t)(p - text));
+static void put_head(struct json *j, size_t position, edr_s64 unix_ns)
+{
+	const struct head *head = &heads[position];
+	char *to = put_room(&j->put, sizeof(head->text) + 64);
+
+	if (!to)
+		return;
+	memcpy(to, head->text, sizeof(head->text));
+	to = rfc3339(to + head->len, unix_ns);
+	*to++ = '"';
+	put_end(&j->put, to);
 }
 
 /* The last part of the file name given to exec; else what the process table says; else comm. */
@@ -489,27 +543,27 @@ static void put_process(struct json *j, size_t position, const struct wire_proce
 	const char *rec = (const char *)j->rec;
 	edr_u32 ppid;
 
-	buf_add(j->out, LITERAL(",\"pid\":"));
-	buf_addu(j->out, j->rec->tgid);
-	buf_add(j->out, LITERAL(",\"tid\":"));
-	buf_addu(j->out, j->rec->tid);
-	buf_add(j->out, LITERAL(",\"ppid\":"));
+	PUT(&j->put, ",\"pid\":");
+	put_number(&j->put, j->rec->tgid);
+	PUT(&j->put, ",\"tid\":");
+	put_number(&j->put, j->rec->tid);
+	PUT(&j->put, ",\"ppid\":");
 	if (ppid_at[position]) {
 		memcpy(&ppid, rec + ppid_at[position], sizeof(ppid));
-		buf_addu(j->out, ppid);
+		put_number(&j->put, ppid);
 	} else if (proc) {
-		buf_addu(j->out, proc->ppid);
+		put_number(&j->put, proc->ppid);
 	} else {
-		buf_add(j->out, LITERAL("null"));
+		PUT(&j->put, "null");
 	}
-	buf_add(j->out, LITERAL(",\"command\":"));
+	PUT(&j->put, ",\"command\":");
 	put_text(j, command_of(j, position, proc));
 	if (proc && proc->container.len) {
-		buf_add(j->out, LITERAL(",\"container\":"));
+		PUT(&j->put, ",\"container\":");
 		put_text(j, proc->container);
 	}
 	if (proc && proc->exe.len && !exe_at[position]) {
-		buf_add(j->out, LITERAL(",\"exe\":"));
+		PUT(&j->put, ",\"exe\":");
 		put_text(j, proc->exe);
 	}
 }
@@ -518,30 +572,29 @@ void wire_json(struct buf *out, const struct edr_hdr *rec, edr_s64 wall_offset_n
 	       const struct wire_process *proc)
 {
 	const struct wire_event *ev = wire_event_by_type(rec->type);
-	struct json j = { .out = out, .rec = rec };
-	size_t position, i;
+	struct json j = { .put.out = out, .rec = rec };
+	const struct wire_field *f, *end;
+	size_t position;
+	edr_u16 ppid;
 
 	if (!ev)
 		return;
+	put_resume(&j.put);
 	position = (size_t)(ev - wire_events);
-	buf_add(out, LITERAL("{\"type\":\""));
-	buf_adds(out, ev->name);
-	buf_add(out, LITERAL("\",\"timestamp\":"));
-	put_timestamp(&j, (edr_s64)(rec->time_ns + (edr_u64)wall_offset_ns));
+	put_head(&j, position, (edr_s64)(rec->time_ns + (edr_u64)wall_offset_ns));
 	/* Not for what the agent says of the host and of itself. */
 	if (rec->tgid || comm_at[position])
 		put_process(&j, position, proc);
-	for (i = 0; i < ev->n_fields; i++) {
-		const struct wire_field *f = &ev->fields[i];
-
-		if (writers[f->kind] && f->offset != ppid_at[position])
+	ppid = ppid_at[position]; /* is written already */
+	for (f = ev->fields, end = f + ev->n_fields; f < end; f++)
+		if (f->offset != ppid)
 			writers[f->kind](&j, f, (const char *)rec + f->offset);
-	}
 	if (rec->flags) {
-		buf_add(out, LITERAL(",\"record_flags\":"));
+		PUT(&j.put, ",\"record_flags\":");
 		put_flags(&j, wire_record_flags, rec->flags);
 	}
 	if (j.mapped)
-		buf_add(out, LITERAL(",\"non_utf8\":true"));
-	buf_addc(out, '}');
+		PUT(&j.put, ",\"non_utf8\":true");
+	put_char(&j.put, '}');
+	put_pause(&j.put);
 }

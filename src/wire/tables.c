@@ -43,6 +43,11 @@ const struct wire_bit *const wire_record_flags = bits_record_flags;
 #define BITS_TTY(name) NULL
 #define BITS_OPTSTR(name) NULL
 
+#define EDR_FIELD(event, off, ctype, field, knd, text, what)      \
+	_Static_assert(sizeof(",\"" text "\":") <= WIRE_LEAD_MAX, \
+		       #event "." #field " has too long a key");
+#include "edr/events.def"
+
 /* fields_exec[], ... */
 #define EDR_EVENT(number, NAME, name, ring, group, programs) \
 	static const struct wire_field fields_##name[] = {

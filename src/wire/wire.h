@@ -18,6 +18,8 @@ struct wire_bit {
 	const char *text;
 };
 
+#define WIRE_LEAD_MAX 32
+
 struct wire_field {
 	const char *name;
 	const char *key;  /* in JSON */
@@ -26,8 +28,8 @@ struct wire_field {
 	edr_u16 size;
 	enum edr_kind kind;
 	const struct wire_bit *bits; /* FLAGS and ENUM: ends with a NULL text */
-	const char *lead;	     /* the key as JSON has it: ,"key": */
 	size_t lead_len;
+	char lead[WIRE_LEAD_MAX]; /* the key as JSON has it: ,"key": */
 };
 
 struct wire_event {

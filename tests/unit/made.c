@@ -174,7 +174,8 @@ static struct cell *make(struct made_rng *r, edr_s64 start_ns, const struct cell
 	edr_u64 from_ns;
 
 	m.f.cfg = *cfg;
-	m.f.sinks = (struct cell_sinks){ &m, on_closed, on_interim };
+	m.f.sinks =
+		(struct cell_sinks){ .ctx = &m, .on_closed = on_closed, .on_interim = on_interim };
 	feed_open(&m.f, (edr_u64)start_ns / FEED_S);
 	odd_host(&m);
 	from_ns = m.f.now_ns;

@@ -511,7 +511,7 @@ static void check_list(const struct cell_chunk *chunk, size_t n, edr_u64 *next)
 	char want[64];
 
 	for (i = 0; i < n; i++) {
-		len = (size_t)snprintf(want, sizeof(want), "{\"n\":%llu}\n",
+		len = (size_t)snprintf(want, sizeof(want), CELL_EVENT_LEAD "{\"n\":%llu}",
 				       (unsigned long long)++*next);
 		if (chunk && at == chunk->len) {
 			chunk = chunk->next;
@@ -556,7 +556,7 @@ START_TEST(test_chunks)
 	fold_json(rec_exit(&b, who(10), 0, 0));
 	end();
 	ck_assert_uint_eq(v.n_events, 3);
-	ck_assert_uint_eq(v.events->next->len, sizeof(big) + 1);
+	ck_assert_uint_eq(v.events->next->len, sizeof(big) + CELL_EVENT_LEAD_LEN);
 	ck_assert_ptr_nonnull(v.events->next->next);
 	ck_assert_ptr_null(v.events->next->next->next);
 }
@@ -570,7 +570,7 @@ START_TEST(test_parts)
 	size_t i, n = 0;
 
 	cfg.max_events = 10;
-	cfg.max_events_bytes = 150; /* 7 events of 20 bytes */
+	cfg.max_events_bytes = 175; /* 7 events of 25 bytes */
 	begin(&cfg);
 	cells_fold(cells, rec_host(&b, now, "box"), NULL, table, no_json);
 	for (i = 0; i < 25; i++)
@@ -625,14 +625,14 @@ START_TEST(test_parts_refused)
 }
 END_TEST
 
-/* 10 events of 20 bytes are a part; there is room for 3 of these. */
+/* 10 events of 25 bytes are a part; there is room for 3 of these. */
 START_TEST(test_parts_beyond_the_limit)
 {
 	struct cell_config cfg = config;
 	size_t i;
 
 	cfg.max_events = 10;
-	cfg.max_interim_bytes = 600;
+	cfg.max_interim_bytes = 750;
 	begin(&cfg);
 	for (i = 0; i < 55; i++)
 		fold_json(rec_exit(&b, who(10), 0, 0));
@@ -732,6 +732,53 @@ START_TEST(test_what_is_listed)
 	ck_assert_uint_eq(v.n_events, 0);
 	ck_assert_uint_eq(v.totals->events, 1);
 	ck_assert_uint_eq(v.totals->events_unlisted, 0);
+}
+END_TEST
+
+static unsigned n_asked;
+static bool no_memory;
+
+static struct wire_span on_json(void *ctx, const struct edr_hdr *rec, const struct proc_entry *who)
+{
+	(void)ctx;
+	(void)who;
+	ck_assert_uint_ne(rec->type, EDR_CLOCK);
+	n_asked++;
+	return no_memory ? no_json : (struct wire_span){ "{\"a\":1}", 7 };
+}
+
+/* JSON is asked for only where it is missing and will be listed. */
+START_TEST(test_json_on_demand)
+{
+	struct cell_config cfg = config;
+	const struct cell_sinks sinks = { .on_closed = on_closed,
+					  .on_interim = on_interim,
+					  .json = on_json };
+	int i;
+
+	cfg.max_events = 2;
+	cfg.max_interim_bytes = 2 * 2 * (7 + CELL_EVENT_LEAD_LEN);
+	cells_free(cells);
+	cells = cells_new(&cfg, &sinks);
+	n_asked = 0;
+	cells_fold(cells, rec_clock(&b, now, OFFSET, EDR_CLOCK_START), NULL, table, no_json);
+	fold(rec_thread(&b, who(10))); /* not listed */
+	cells_fold(cells, rec_exit(&b, who(10), 0, 0), NULL, NULL, (struct wire_span){ "{}", 2 });
+	ck_assert_uint_eq(n_asked, 0);
+	no_memory = true;
+	fold(rec_exit(&b, who(10), 0, 0));
+	no_memory = false;
+	ck_assert_uint_eq(n_asked, 1);
+	/* Two parts, a third that is too much, and what is not even asked for. */
+	for (i = 0; i < 25; i++)
+		fold(rec_exit(&b, who(10), 0, 0));
+	ck_assert_uint_eq(n_asked, 1 + 5);
+	end();
+	ck_assert_uint_eq(n_parts, 2);
+	ck_assert_uint_eq(v.totals->events_in_parts, 4);
+	ck_assert_uint_eq(v.totals->events_over_limit, 22);
+	ck_assert_uint_eq(v.totals->events_unlisted, 23);
+	ck_assert_uint_eq(v.totals->events, 28);
 }
 END_TEST
 
@@ -908,6 +955,7 @@ int main(void)
 	tcase_add_test(tc, test_part_at_once);
 	tcase_add_test(tc, test_part_by_age);
 	tcase_add_test(tc, test_what_is_listed);
+	tcase_add_test(tc, test_json_on_demand);
 	tcase_add_test(tc, test_no_sinks);
 	tcase_add_test(tc, test_same_bytes);
 	tcase_add_test(tc, test_short_of_memory);

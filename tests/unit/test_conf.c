@@ -77,7 +77,7 @@ static const struct sample {
 	{ "LIMITS", "max_connections", "0", { "1", "2", "3" }, "0x10", "from 0 to" },
 	{ "LIMITS",
 	  "max_interim_mb",
-	  "256",
+	  "32",
 	  { "0", "1", "1048576" },
 	  "1048577",
 	  "from 0 to 1048576" },
