@@ -16,7 +16,7 @@
  *	                                        cells share a moment, even where the clock was set back
  *	host, process table                     of the cell that was watched latest; what was off, of all
  *	findings                                counted by severity; the worst are listed
- *	raw events                              not taken over: the cells have them
+ *	raw events                              not taken over: the cells have them; but cell_take_events()
  */
 #ifndef EDR_CELL_MERGE_H
 #define EDR_CELL_MERGE_H
@@ -37,5 +37,8 @@ struct cell *cell_new_window(edr_s64 start_ns, edr_s64 end_ns, unsigned interval
  * dst's (nothing was added); -ENOMEM (dst is then good for cell_free() only).
  */
 int cell_merge(struct cell *dst, const struct cell *src);
+
+/* Moves src's list of raw events to dst, which has none. They are counted by cell_merge(). */
+void cell_take_events(struct cell *dst, struct cell *src);
 
 #endif
