@@ -123,6 +123,12 @@ const struct cell_totals *cell_totals(const struct cell *cell)
 	return &cell->totals;
 }
 
+bool cell_goes_on(const struct cell_totals *t, const struct cell_resume *r)
+{
+	return t->window_start_ns == r->window_start_ns && t->window_end_ns == r->window_end_ns &&
+	       t->watched_from_ns >= r->watched_from_ns;
+}
+
 struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *sinks)
 {
 	struct cells *c = calloc(1, sizeof(*c));
@@ -153,6 +159,11 @@ void cells_close_partial(struct cells *c, const struct proc_table *table)
 {
 	if (c->open)
 		windows_close(c, c->now_boot_ns, table);
+}
+
+void cells_resume(struct cells *c, const struct cell_resume *r)
+{
+	c->resume = *r;
 }
 
 void cells_reconfigure(struct cells *c, const struct cell_config *cfg)

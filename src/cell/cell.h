@@ -92,7 +92,21 @@ struct cell_finding {
 int cells_add_finding(struct cells *c, const struct cell_finding *f);
 int cell_add_finding(struct cell *cell, const struct cell_finding *f);
 
-/* Takes new limits and interval from the next cell on (SIGHUP). */
+/* A window that is open, of which another run has a part: cells that share it are merged (cell/merge.h). */
+struct cell_resume {
+	edr_s64 window_start_ns, window_end_ns;
+	edr_s64 watched_from_ns; /* by the other run: interim parts are named by it */
+	unsigned parts;		 /* it has so many, */
+	size_t interim_bytes;	 /* of so many bytes: part of max_interim_bytes */
+};
+
+/*
+ * Before the first record. If the first cell goes on with that window (cell_goes_on()), its interim
+ * parts are numbered on; all that is counted in it is its own.
+ */
+void cells_resume(struct cells *c, const struct cell_resume *r);
+
+/* Takes new limits and interval from the next window on (SIGHUP). */
 void cells_reconfigure(struct cells *c, const struct cell_config *cfg);
 
 /* Unix ns minus boot ns, from the last clock record. */

@@ -243,6 +243,8 @@ struct cell {
 	edr_u64 merged;	   /* how many */
 	edr_s64 latest_ns; /* end of the one that host and processes are of */
 
+	struct cell_resume resumed; /* zeroed: it goes on with none */
+
 	/*
 	 * Boot time at which the window began: what happened before is late; and from when it was
 	 * watched.
@@ -265,10 +267,15 @@ struct cells {
 	edr_s64 clock_boot_ns; /* of the last clock record */
 	edr_s64 now_boot_ns;   /* latest time that was believed */
 	edr_s64 pending[EDR_TYPE_MAX];
-	edr_s64 last_end_ns;  /* end of the window closed last, 0 when none */
+	struct {
+		edr_s64 start_ns, end_ns; /* of the window closed last; 0 when none */
+		edr_s64 begin_boot_ns;
+		unsigned interval_min;
+	} last;
 	edr_s64 last_boot_ns; /* how far it was watched */
 	struct blind ahead;   /* the part of a blind interval that lies behind the open window */
 
+	struct cell_resume resume;	/* for the first cell */
 	edr_u64 homeless[EDR_TYPE_MAX]; /* records that came before a cell could be opened */
 	char key[CELL_KEY_BYTES];
 };

@@ -39,9 +39,10 @@ static void flush(struct cells *c, const char *why)
 		cell_events_free(part);
 		return;
 	}
-	part->part = cell->totals.parts + 1;
+	part->part = cell->resumed.parts + cell->totals.parts + 1;
 	part->why = why;
-	part->watched_from_ns = cell->totals.watched_from_ns;
+	part->watched_from_ns = cell->resumed.window_end_ns ? cell->resumed.watched_from_ns
+							    : cell->totals.watched_from_ns;
 	host_copy(&part->host, &c->host);
 	/* It is another's from here on, and may be gone already. */
 	if (hand_over(c, part) != 0) {

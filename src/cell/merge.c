@@ -418,3 +418,9 @@ int cell_merge(struct cell *dst, const struct cell *src)
 	cell_view_close(&v);
 	return err;
 }
+
+void cell_take_events(struct cell *dst, struct cell *src)
+{
+	dst->events = src->events;
+	src->events = NULL;
+}

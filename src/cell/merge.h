@@ -21,7 +21,7 @@
  *	what watching cost                      times added, the largest of memory
  *	host, process table                     of the cell that was watched latest; what was off, of all
  *	findings                                counted by severity; the worst are listed
- *	raw events                              not taken over: the cells have them
+ *	raw events                              not taken over: the cells have them; but cell_take_events()
  */
 #ifndef EDR_CELL_MERGE_H
 #define EDR_CELL_MERGE_H
@@ -48,5 +48,8 @@ int cell_merge(struct cell *dst, const struct cell *src);
 
 /* Cuts such a cell. 0 or -ENOMEM (as above). */
 int cell_trim(struct cell *cell, const struct cell_limits *limits);
+
+/* Moves src's list of raw events to dst, which has none. They are counted by cell_merge(). */
+void cell_take_events(struct cell *dst, struct cell *src);
 
 #endif

@@ -266,6 +266,9 @@ struct cell_view {
 
 const struct cell_totals *cell_totals(const struct cell *cell);
 
+/* Is it of r's window, and did it not begin before that (by a clock that was set back)? */
+bool cell_goes_on(const struct cell_totals *t, const struct cell_resume *r);
+
 /*
  * Sorts (the one costly step: call it in the report thread) and fills *v, which points into cell. 0
  * or -ENOMEM.

@@ -153,7 +153,10 @@ void windows_close(struct cells *c, edr_s64 boot_ns, const struct proc_table *ta
 	unsigned type;
 
 	c->open = NULL;
-	c->last_end_ns = t->window_end_ns;
+	c->last.start_ns = t->window_start_ns;
+	c->last.end_ns = t->window_end_ns;
+	c->last.begin_boot_ns = cell->begin_boot_ns;
+	c->last.interval_min = t->interval_min;
 	c->last_boot_ns = end_boot_ns < boot_ns ? end_boot_ns : boot_ns;
 	if (c->last_boot_ns < cell->from_boot_ns)
 		c->last_boot_ns = cell->from_boot_ns;
@@ -176,9 +179,73 @@ void windows_close(struct cells *c, edr_s64 boot_ns, const struct proc_table *ta
 		cell_free(cell);
 }
 
-static void open_at(struct cells *c, edr_s64 boot_ns)
+static void set_from(struct cell *cell, edr_s64 boot_ns, edr_s64 offset_ns)
+{
+	struct cell_totals *t = &cell->totals;
+
+	cell->from_boot_ns = boot_ns;
+	t->watched_from_ns = clamp_time(add(boot_ns, offset_ns));
+	if (t->watched_from_ns < t->window_start_ns)
+		t->watched_from_ns = t->window_start_ns;
+	if (t->watched_from_ns < cell->resumed.watched_from_ns)
+		t->watched_from_ns = cell->resumed.watched_from_ns;
+}
+
+/* A step that leaves the window: over its end, or so far back that it would stay open for long. */
+static bool leaves(edr_s64 start_ns, edr_s64 end_ns, edr_s64 now)
+{
+	return now >= end_ns || now < start_ns - (end_ns - start_ns);
+}
+
+/*
+ * Of the window closed last, when it was closed before its end: as long as it would still be open.
+ * So the checkpoints of a cell have its window, whatever the clock and the configuration do.
+ */
+static bool same_window(const struct cells *c, struct cell *cell, edr_s64 now)
+{
+	struct cell_totals *t = &cell->totals;
+
+	if (!c->last.end_ns || leaves(c->last.start_ns, c->last.end_ns, now))
+		return false;
+	t->interval_min = c->last.interval_min;
+	t->window_start_ns = c->last.start_ns;
+	t->window_end_ns = c->last.end_ns;
+	cell->begin_boot_ns = c->last.begin_boot_ns;
+	set_from(cell, c->last_boot_ns, c->offset_ns);
+	return true;
+}
+
+static void new_window(const struct cells *c, struct cell *cell, edr_s64 boot_ns, edr_s64 now)
 {
 	const edr_s64 interval_ns = (edr_s64)c->cfg.interval_min * NS_PER_MIN;
+	struct cell_totals *t = &cell->totals;
+
+	t->interval_min = c->cfg.interval_min;
+	t->window_start_ns = now - now % interval_ns;
+	t->window_end_ns = t->window_start_ns + interval_ns;
+
+	cell->begin_boot_ns = subtract(t->window_start_ns, c->offset_ns);
+	if (c->last.end_ns && cell->begin_boot_ns < c->last_boot_ns)
+		cell->begin_boot_ns = c->last_boot_ns;
+	/* Of the first window we have seen nothing before this record. */
+	cell->first = !c->last.end_ns;
+	set_from(cell, cell->first ? boot_ns : cell->begin_boot_ns, c->offset_ns);
+	if (c->last.end_ns && t->window_start_ns > c->last.end_ns)
+		t->windows_skipped = (edr_u64)((t->window_start_ns - c->last.end_ns) / interval_ns);
+	note_blind(cell, &c->ahead);
+}
+
+static void resume(struct cells *c, struct cell *cell)
+{
+	if (cell_goes_on(&cell->totals, &c->resume)) {
+		cell->resumed = c->resume;
+		cell->interim_bytes = c->resume.interim_bytes;
+	}
+	memset(&c->resume, 0, sizeof(c->resume));
+}
+
+static void open_at(struct cells *c, edr_s64 boot_ns)
+{
 	const edr_s64 now = clamp_time(add(boot_ns, c->offset_ns));
 	struct cell *cell = cell_new(&c->cfg);
 	struct cell_totals *t;
@@ -187,21 +254,9 @@ static void open_at(struct cells *c, edr_s64 boot_ns)
 	if (!cell)
 		return; /* the next record tries again */
 	t = &cell->totals;
-	t->interval_min = c->cfg.interval_min;
-	t->window_start_ns = now - now % interval_ns;
-	t->window_end_ns = t->window_start_ns + interval_ns;
-
-	cell->begin_boot_ns = subtract(t->window_start_ns, c->offset_ns);
-	if (c->last_end_ns && cell->begin_boot_ns < c->last_boot_ns)
-		cell->begin_boot_ns = c->last_boot_ns;
-	/* Of the first window we have seen nothing before this record. */
-	cell->first = !c->last_end_ns;
-	cell->from_boot_ns = cell->first ? boot_ns : cell->begin_boot_ns;
-	t->watched_from_ns = clamp_time(add(cell->from_boot_ns, c->offset_ns));
-	if (t->watched_from_ns < t->window_start_ns)
-		t->watched_from_ns = t->window_start_ns;
-	if (c->last_end_ns && t->window_start_ns > c->last_end_ns)
-		t->windows_skipped = (edr_u64)((t->window_start_ns - c->last_end_ns) / interval_ns);
+	if (!same_window(c, cell, now))
+		new_window(c, cell, boot_ns, now);
+	resume(c, cell);
 
 	for (type = 0; type < EDR_TYPE_MAX; type++) {
 		t->type[type].pending_before = c->pending[type];
@@ -214,7 +269,6 @@ static void open_at(struct cells *c, edr_s64 boot_ns)
 		c->homeless[type] = 0;
 	}
 	c->open = cell;
-	note_blind(cell, &c->ahead);
 }
 
 /*
@@ -224,14 +278,10 @@ static void open_at(struct cells *c, edr_s64 boot_ns)
 static void watched_earlier(struct cells *c, edr_s64 boot_ns)
 {
 	struct cell *cell = c->open;
-	struct cell_totals *t = &cell->totals;
 
-	if (!cell->first || t->parts || boot_ns >= cell->from_boot_ns)
+	if (!cell->first || cell->totals.parts || boot_ns >= cell->from_boot_ns)
 		return;
-	cell->from_boot_ns = boot_ns > cell->begin_boot_ns ? boot_ns : cell->begin_boot_ns;
-	t->watched_from_ns = clamp_time(add(cell->from_boot_ns, c->offset_ns));
-	if (t->watched_from_ns < t->window_start_ns)
-		t->watched_from_ns = t->window_start_ns;
+	set_from(cell, boot_ns > cell->begin_boot_ns ? boot_ns : cell->begin_boot_ns, c->offset_ns);
 }
 
 edr_s64 windows_advance(struct cells *c, const struct edr_hdr *rec, const struct proc_table *table)
@@ -272,20 +322,8 @@ static void restart(struct cells *c, const struct proc_table *table)
 		windows_close(c, c->now_boot_ns, table);
 	memset(c->pending, 0, sizeof(c->pending));
 	memset(&c->ahead, 0, sizeof(c->ahead));
-	c->last_end_ns = 0;
+	memset(&c->last, 0, sizeof(c->last));
 	c->now_boot_ns = 0;
-}
-
-/*
- * A step that leaves the open window: over its end, or so far back that it would stay open for
- * long.
- */
-static bool leaves(const struct cells *c, edr_s64 now)
-{
-	const struct cell_totals *t = &c->open->totals;
-
-	return now >= t->window_end_ns ||
-	       now < t->window_start_ns - (t->window_end_ns - t->window_start_ns);
 }
 
 void windows_clock(struct cells *c, const struct edr_clock *r, const struct proc_table *table)
@@ -300,7 +338,7 @@ void windows_clock(struct cells *c, const struct edr_clock *r, const struct proc
 	if (c->open && step) {
 		note_step(c->open, now, by_ns);
 		/* By the clock that it was watched with: it says how far the window was seen. */
-		if (leaves(c, now))
+		if (leaves(c->open->totals.window_start_ns, c->open->totals.window_end_ns, now))
 			windows_close(c, boot_ns, table);
 	}
 	c->have_clock = true;

@@ -145,18 +145,25 @@ static edr_u64 delta_ns(unsigned interval_s)
 	return interval_s > 1 ? (interval_s - 1) * NS_PER_S : NS_PER_S / 2;
 }
 
-static int open_deltas(struct engine *e, const struct conf *conf)
+static struct cell_config delta_config(const struct conf *conf)
 {
-	const struct cell_sinks sinks = { .ctx = e, .on_closed = on_delta };
 	const struct conf_rows rows = conf_sizes(conf).checkpoint;
 	struct cell_config cfg = cell_config(conf);
 
-	if (e->replay || !conf->checkpoint_interval)
-		return 0;
 	cfg.keep_events = false;
 	cfg.max_executables = rows.executables;
 	cfg.max_command_lines = rows.command_lines;
 	cfg.max_connections = rows.connections;
+	return cfg;
+}
+
+static int open_deltas(struct engine *e, const struct conf *conf)
+{
+	const struct cell_sinks sinks = { .ctx = e, .on_closed = on_delta };
+	const struct cell_config cfg = delta_config(conf);
+
+	if (e->replay || !conf->checkpoint_interval)
+		return 0;
 	e->delta_ns = delta_ns(conf->checkpoint_interval);
 	e->deltas = cells_new(&cfg, &sinks);
 	e->start = cells_new(&cfg, &sinks);
@@ -250,6 +257,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.key = &key,
 		.retain = cfg->replay ? NULL : &retain,
 		.checkpoint_s = cfg->replay ? 0 : cfg->conf->checkpoint_interval,
+		.now_ns = cfg->now_ns,
 		.lists_events = cfg->conf->include_raw_events,
 		.max_queue = MAX_REPORT_QUEUE,
 		.max_queue_bytes = conf_sizes(cfg->conf).parts,
@@ -262,6 +270,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.ctx = e, .on_closed = on_closed, .on_interim = on_interim, .json = on_json
 	};
 	const struct cell_config cells = cell_config(cfg->conf);
+	struct cell_resume resume;
 	int status;
 
 	memset(e, 0, sizeof(*e));
@@ -290,6 +299,8 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		snprintf(err, err_size, "out of memory");
 		return EX_OSERR;
 	}
+	if (report_writer_resume(e->writer, &resume))
+		cells_resume(e->cells, &resume);
 	return 0;
 }
 
@@ -356,9 +367,8 @@ void engine_reconfigure(struct engine *e, const struct conf *conf)
 	set_switches(e, conf);
 	cells_reconfigure(e->cells, &cells);
 	if (e->deltas) {
-		struct cell_config deltas = cells;
+		const struct cell_config deltas = delta_config(conf);
 
-		deltas.keep_events = false;
 		cells_reconfigure(e->deltas, &deltas);
 	}
 	if (e->output)

@@ -19,7 +19,8 @@
 
 struct engine_config {
 	const struct conf *conf;
-	bool replay; /* nothing is recorded, and a slow disk is waited for */
+	bool replay;	/* nothing is recorded, and a slow disk is waited for */
+	edr_s64 now_ns; /* Unix, when it begins: a window that is open then is resumed; 0: none */
 	/* In the report thread, after each report that was written; may be NULL. */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
 	void *ctx;

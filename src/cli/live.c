@@ -49,12 +49,17 @@ struct live {
 	edr_u64 stream_ns; /* time of the last record: what we make ourselves must not run ahead of it */
 };
 
-static edr_u64 boot_now(void)
+static edr_u64 time_now(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_BOOTTIME, &ts);
+	clock_gettime(clock, &ts);
 	return (edr_u64)ts.tv_sec * NS_PER_S + (edr_u64)ts.tv_nsec;
+}
+
+static edr_u64 boot_now(void)
+{
+	return time_now(CLOCK_BOOTTIME);
 }
 
 static const struct conf *current_conf(const struct live *l)
@@ -372,6 +377,7 @@ static int stop(struct live *l)
 static int open_all(struct live *l, char *err, size_t err_size)
 {
 	const struct engine_config engine = { .conf = conf_get(l->cfg->set),
+					      .now_ns = (edr_s64)time_now(CLOCK_REALTIME),
 					      .on_written = on_written };
 	int status = engine_open(&l->engine, &engine, err, err_size);
 

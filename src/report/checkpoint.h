@@ -3,11 +3,16 @@
  * What a crash must not cost. Every checkpoint_interval the collector hands over a small cell of what
  * was folded since the last time; it goes to the directory `checkpoint`, and away again when the
  * window's own cell is written. The first is written at the start, empty: so even a run that was
- * killed at once leaves a trace. What is found there at a start is of a run that was killed: it is
- * added up to that window's cell, partial and with the gap noted, and written. So a kill costs at
- * most one interval of counts. Raw events are not in it: those that no interim part has are lost.
+ * killed at once leaves a trace, and it is known from when on the next one watched. So a kill costs
+ * at most one interval of counts. Raw events are not in it: those that no interim part has are lost.
  *
- * The cells that are reported are not made of these, so they are the same with and without.
+ * What is found there at a start is of runs that were killed, and is added up to one cell for each
+ * window (recover.h). That of a window that is over is written; that of the open window is merged with
+ * this run's cell of it when that comes, and its checkpoints stay until then: a run that is killed
+ * later in the same window leaves those of all. So a window has one cell, however often the agent was
+ * killed in it, with a blind interval for each time.
+ *
+ * The cells of a run that is not killed are not made of these, so they are the same with and without.
  */
 #ifndef EDR_REPORT_CHECKPOINT_H
 #define EDR_REPORT_CHECKPOINT_H
@@ -16,8 +21,9 @@
 
 #define CHECKPOINT_DIR "checkpoint"
 
-/* Of a run; zeroed at the start. */
+/* Of a run; zeroed at the start, but for the run. */
 struct checkpoints {
+	unsigned run;		/* more than that of all that are there */
 	unsigned serial;	/* of the last one */
 	struct cell *unwritten; /* what the disk did not take: it goes with the next one */
 };
@@ -26,20 +32,22 @@ struct checkpoints {
 int checkpoint_write(struct report_store *s, struct checkpoints *c, const struct cell *delta);
 void checkpoints_end(struct checkpoints *c);
 
-/* The greatest serial of all that are there; 0: none. */
-unsigned checkpoint_last(struct report_store *s);
+/* The greatest run of all that are there; 0: none. */
+unsigned checkpoint_last_run(struct report_store *s);
 
-/* The window's end and the serial that a name tells; false when it is none. */
-bool checkpoint_parse(const char *id, edr_s64 *end_ns, unsigned *serial);
+/* What its name tells; false when it is none of ours. */
+struct checkpoint_name {
+	edr_s64 end_ns; /* of the window */
+	unsigned run, serial;
+};
+bool checkpoint_parse(const char *id, struct checkpoint_name *out);
 
-/* The windows that end then or earlier have their cells. 0 or -errno. */
-int checkpoint_clear(struct report_store *s, edr_s64 window_end_ns);
-
-/*
- * Writes the cells of the windows that were open. interval_s: how much the last one may lack.
- * lists_events: that run kept raw events, and those that are in no interim part are unlisted. Gives
- * the number of windows, or -errno; what could not be written stays for the next start.
- */
-int checkpoint_recover(struct report_store *s, unsigned interval_s, bool lists_events);
+/* Those of the windows that end, and of the runs, from the first to the last, both included. */
+struct checkpoint_range {
+	edr_s64 first_end_ns, last_end_ns;
+	unsigned first_run, last_run;
+};
+/* Their cells are written. 0 or -errno. */
+int checkpoint_clear(struct report_store *s, const struct checkpoint_range *which);
 
 #endif

@@ -1,182 +1,184 @@
 /* SPDX-License-Identifier: MIT */
-/* The cells of a run that was killed, from its checkpoints. */
+#include "report/recover.h"
+
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cell/build.h"
 #include "cell/merge.h"
 #include "cell/view.h"
-#include "report/checkpoint.h"
-#include "report/copy.h"
 #include "report/files.h"
 #include "report/parent.h"
 #include "report/read.h"
-#include "util/log.h"
 
 #define NS_PER_S 1000000000ll
 #define HOLE_NS NS_PER_S /* between two checkpoints; a clock that is being set makes smaller ones */
 #define SAME_NS NS_PER_S /* a cell and its first checkpoint begin together, but for some ms */
+/* Events may come that are older than a run's first record: then its parts began before its mark. */
+#define PART_NS (NS_PER_S / 2)
 #define KILLED "the agent was killed: what it saw since its last checkpoint is lost"
 #define HOLE "the agent was killed, and checkpoints of it are missing: what they had is lost"
+
+/* An interim part on disk. */
+struct part {
+	edr_u64 first, last; /* numbers: several may be in one file */
+	edr_u64 events;
+	edr_s64 from_ns; /* covered_from */
+	edr_s64 first_event_ns;
+	edr_u64 bytes;
+};
 
 /* A window under way. */
 struct recovery {
 	struct report_store *store;
-	unsigned interval_s;
-	bool lists_events;
+	const struct recover_config *cfg;
+	struct leftover **end; /* of the list */
+	struct checkpoint_range files;
 	struct cell *cell; /* NULL: nothing yet */
+	struct cell *mark; /* what the run at hand began with, while nothing else of it came */
+	unsigned run;
+	edr_s64 to_ns;	   /* of that run, up to here nothing is missing */
+	struct part *part; /* NULL: not looked for yet */
+	size_t n_parts;
+	struct cell_resume resume; /* what was counted of the parts; */
+	edr_u64 events;		   /* of the runs whose parts were counted */
 };
 
-/* ---- adding up ---- */
+/* ---- gaps ---- */
+
+/* Totals that add nothing to the cell's. */
+static struct cell_totals nothing(const struct cell *cell)
+{
+	const struct cell_totals *t = cell_totals(cell);
+
+	return (struct cell_totals){ .window_start_ns = t->window_start_ns,
+				     .window_end_ns = t->window_end_ns,
+				     .watched_from_ns = t->watched_from_ns,
+				     .watched_to_ns = t->watched_to_ns,
+				     .processes = t->processes };
+}
+
+static int settle(struct cell *cell, const struct cell_totals *t, const struct cell_blind *blind)
+{
+	struct cell_view whole, v;
+	int err = cell_view_open(&whole, cell);
+
+	if (err)
+		return err;
+	v = (struct cell_view){
+		.totals = t, .host = whole.host, .blind = blind, .n_blind = blind ? 1 : 0
+	};
+	err = cell_settle(cell, &v);
+	cell_view_close(&whole);
+	return err;
+}
 
 static int note_gap(struct cell *cell, edr_s64 from_ns, edr_s64 to_ns, const char *why)
 {
-	const struct cell_totals *t = cell_totals(cell);
-	struct cell_view host = { 0 };
-	struct cell_totals none = { .window_start_ns = t->window_start_ns,
-				    .window_end_ns = t->window_end_ns,
-				    .watched_from_ns = t->watched_from_ns,
-				    .watched_to_ns = t->watched_to_ns,
-				    .processes = t->processes };
+	struct cell_totals t = nothing(cell);
 	struct cell_blind gap = { .from_ns = from_ns, .reason = { why, strlen(why) } };
-	struct cell_view v;
-	int err;
 
-	gap.to_ns = to_ns < t->window_end_ns ? to_ns : t->window_end_ns;
+	gap.to_ns = to_ns < t.window_end_ns ? to_ns : t.window_end_ns;
 	if (gap.to_ns <= gap.from_ns)
 		return 0;
-	err = cell_view_open(&host, cell);
-	if (err)
-		return err;
-	none.blind_ns = (edr_u64)(gap.to_ns - gap.from_ns);
-	v = (struct cell_view){ .totals = &none, .host = host.host, .blind = &gap, .n_blind = 1 };
-	err = cell_settle(cell, &v);
-	cell_view_close(&host);
-	return err;
+	t.blind_ns = (edr_u64)(gap.to_ns - gap.from_ns);
+	return settle(cell, &t, &gap);
 }
 
-/* The one that is written when a run begins; the next one counts its records again. */
-static bool is_mark(const struct cell *cell)
+/* Up to next_ns; where that is unknown, or earlier by a clock that was set back: what may be lost. */
+static int note_kill(struct cell *cell, edr_s64 next_ns, unsigned interval_s)
 {
-	const struct cell_totals *t = cell_totals(cell);
+	const edr_s64 to_ns = cell_totals(cell)->watched_to_ns;
 
-	return !t->events && !t->watched_ns;
-}
-
-static int merge(struct recovery *r, const struct cell *delta)
-{
-	const struct cell_totals *t = cell_totals(delta), *sum;
-	int err = 0;
-
-	if (r->cell && is_mark(r->cell)) {
-		cell_free(r->cell);
-		r->cell = NULL;
-	}
-	if (!r->cell)
-		r->cell = cell_new_window(t->window_start_ns, t->window_end_ns, t->interval_min,
-					  report_limits(LEVEL_CELL));
-	if (!r->cell)
-		return -ENOMEM;
-	sum = cell_totals(r->cell);
-	if (sum->watched_to_ns && t->watched_from_ns > sum->watched_to_ns + HOLE_NS &&
-	    !t->clock_steps)
-		err = note_gap(r->cell, sum->watched_to_ns, t->watched_from_ns, HOLE);
-	if (!err)
-		err = cell_merge(r->cell, delta);
-	return err == -ERANGE ? 0 : err;
-}
-
-/* One that cannot be read is passed over. */
-static int add(struct recovery *r, const char *id)
-{
-	struct report_info info;
-	struct buf text = { 0 };
-	struct cell *delta = NULL;
-	int err = report_read(r->store, CHECKPOINT_DIR, id, &text);
-
-	if (!err)
-		err = report_load(text.data, text.len, &delta, &info);
-	buf_free(&text);
-	if (err)
-		return err == -ENOMEM ? err : 0;
-	err = merge(r, delta);
-	cell_free(delta);
-	return err;
+	return note_gap(cell, to_ns, next_ns > to_ns ? next_ns : to_ns + interval_s * NS_PER_S,
+			KILLED);
 }
 
 /* ---- its interim parts ---- */
 
-static bool read_part(const struct buf *text, edr_s64 *from_ns, edr_u64 *parts, edr_u64 *events)
+static bool read_part(const struct buf *text, struct part *p)
 {
 	struct wire_span root, v;
-	edr_u64 first, last;
 
-	if (!jr_document(text->data, text->len, &root) || !jr_member(root, "covered_from", &v) ||
-	    !jr_time(v, from_ns) || !jr_member(root, "part", &v) || !jr_u64(v, &first) ||
-	    !jr_member(root, "last_part", &v) || !jr_u64(v, &last) ||
-	    !jr_member(root, "total", &v) || !jr_u64(v, events) || last < first)
-		return false;
-	*parts = last - first + 1;
-	return true;
+	return jr_document(text->data, text->len, &root) && jr_member(root, "covered_from", &v) &&
+	       jr_time(v, &p->from_ns) && jr_member(root, "part", &v) && jr_u64(v, &p->first) &&
+	       jr_member(root, "last_part", &v) && jr_u64(v, &p->last) &&
+	       jr_member(root, "first_event", &v) && jr_time(v, &p->first_event_ns) &&
+	       jr_member(root, "total", &v) && jr_u64(v, &p->events) && p->last >= p->first;
 }
 
-/* Those that a part on disk lists are in none of the checkpoints. */
-static int count_parts(struct recovery *r, const char *id, struct cell_totals *t)
+static int load_part(struct recovery *r, const struct report_file *file)
 {
-	const size_t len = strlen(id);
+	struct part p = { .bytes = file->bytes };
+	struct buf text = { 0 };
+	const edr_s64 from_ns = cell_totals(r->cell)->watched_from_ns;
+	int err = report_read(r->store, report_levels[LEVEL_INTERIM].dir, file->id, &text);
+
+	if (!err && read_part(&text, &p) && p.from_ns > from_ns - PART_NS &&
+	    p.from_ns < from_ns + PART_NS)
+		r->part[r->n_parts++] = p;
+	buf_free(&text);
+	return err == -ENOMEM ? err : 0;
+}
+
+static int load_parts(struct recovery *r)
+{
+	const struct cell_totals *t = cell_totals(r->cell);
 	struct report_files f;
-	edr_u64 parts, events;
-	edr_s64 from_ns;
+	edr_s64 start_ns;
 	int err = report_files_list(r->store, report_levels[LEVEL_INTERIM].dir, &f);
 
-	for (size_t i = 0; !err && i < f.n; i++) {
-		struct buf text = { 0 };
-
-		if (strncmp(f.file[i].id, id, len) != 0 || f.file[i].id[len] != '.')
-			continue;
-		err = report_read(r->store, report_levels[LEVEL_INTERIM].dir, f.file[i].id, &text);
-		if (!err && read_part(&text, &from_ns, &parts, &events) &&
-		    from_ns == t->watched_from_ns) {
-			t->parts += (unsigned)parts;
-			t->events_in_parts += events;
-		}
-		buf_free(&text);
-		err = err == -ENOMEM ? err : 0;
-	}
+	if (err)
+		return err;
+	r->part = calloc(f.n + 1, sizeof(*r->part));
+	err = r->part ? 0 : -ENOMEM;
+	for (size_t i = 0; !err && i < f.n; i++)
+		if (report_level_of_id(f.file[i].id, &start_ns) == LEVEL_INTERIM &&
+		    start_ns == t->window_start_ns)
+			err = load_part(r, &f.file[i]);
 	report_files_free(&f);
 	return err;
 }
 
-static int note_parts(struct recovery *r, const char *id)
+/*
+ * Of the run at hand, which ends before that. Those that a part on disk lists are in none of the
+ * checkpoints.
+ */
+static int note_parts(struct recovery *r, edr_s64 before_ns)
 {
-	const struct cell_totals *t = cell_totals(r->cell);
-	struct cell_totals more = { .window_start_ns = t->window_start_ns,
-				    .window_end_ns = t->window_end_ns,
-				    .watched_from_ns = t->watched_from_ns,
-				    .watched_to_ns = t->watched_to_ns,
-				    .processes = t->processes };
-	struct cell_view host = { 0 }, v;
-	int err = count_parts(r, id, &more);
+	struct cell_totals more = nothing(r->cell);
+	const edr_u64 events = cell_totals(r->cell)->events - r->events;
+	unsigned last = r->resume.parts;
+	int err = r->part ? 0 : load_parts(r);
 
-	if (err)
+	for (size_t i = 0; !err && i < r->n_parts; i++) {
+		const struct part *p = &r->part[i];
+
+		if (p->first <= r->resume.parts || p->first_event_ns >= before_ns)
+			continue;
+		more.parts += (unsigned)(p->last - p->first + 1);
+		more.events_in_parts += p->events;
+		r->resume.interim_bytes += p->bytes;
+		/* They are named by it, and so is their cell. */
+		if (p->from_ns < more.watched_from_ns)
+			more.watched_from_ns = p->from_ns;
+		if (p->last > last)
+			last = (unsigned)p->last;
+	}
+	r->resume.parts = last;
+	r->events += events;
+	if ((r->n_parts || r->cfg->lists_events) && events > more.events_in_parts)
+		more.events_unlisted = events - more.events_in_parts;
+	if (err || (!more.parts && !more.events_unlisted))
 		return err;
-	if ((more.parts || r->lists_events) && t->events > more.events_in_parts)
-		more.events_unlisted = t->events - more.events_in_parts;
-	if (!more.parts && !more.events_unlisted)
-		return 0;
-	err = cell_view_open(&host, r->cell);
-	if (err)
-		return err;
-	v = (struct cell_view){ .totals = &more, .host = host.host };
-	err = cell_settle(r->cell, &v);
-	cell_view_close(&host);
-	return err;
+	return settle(r->cell, &more, NULL);
 }
 
-/* ---- the cell ---- */
+/* ---- was it written? ---- */
 
-/* Was it written just before the kill, which then kept its checkpoints from going? */
+/* Just before the kill, which then kept its checkpoints from going. */
 static bool same_run(struct recovery *r, const char *id)
 {
 	const struct cell_totals *t = cell_totals(r->cell), *there;
@@ -214,82 +216,217 @@ static int find_written(struct recovery *r, bool *found)
 	return err;
 }
 
-static int cell_text(struct recovery *r, struct buf *id, struct buf *json)
-{
-	const edr_s64 to_ns = cell_totals(r->cell)->watched_to_ns;
-	int err = note_gap(r->cell, to_ns, to_ns + r->interval_s * NS_PER_S, KILLED);
+/* ---- adding up ---- */
 
-	if (!err)
-		err = report_cell_json(r->cell, id, json);
-	if (!err)
-		err = note_parts(r, id->data);
-	if (err)
-		return err;
-	buf_free(id);
-	buf_free(json);
-	return report_cell_json(r->cell, id, json);
+static void reset(struct recovery *r)
+{
+	cell_free(r->cell);
+	cell_free(r->mark);
+	free(r->part);
+	r->cell = r->mark = NULL;
+	r->part = NULL;
+	r->n_parts = 0;
+	r->events = 0;
+	r->resume = (struct cell_resume){ 0 };
 }
 
-static int write_cell(struct recovery *r)
+static int append(struct recovery *r)
 {
-	struct buf id = { 0 }, json = { 0 };
-	char name[CHAIN_ID_MAX];
-	bool found;
-	int err = find_written(r, &found);
+	const struct cell_totals *t = cell_totals(r->cell);
+	struct leftover *l = calloc(1, sizeof(*l));
 
-	if (err || found)
-		return err;
-	err = cell_text(r, &id, &json);
-	if (!err)
-		err = report_write_copy(r->store, report_levels[LEVEL_CELL].dir, id.data, &json,
-					name, sizeof(name));
-	if (!err)
-		log_warn("report",
-			 "a run was killed: what it had of %s is written; at most %u s of it are "
-			 "lost",
-			 name, r->interval_s);
-	buf_free(&id);
-	buf_free(&json);
+	if (!l)
+		return -ENOMEM;
+	r->resume.window_start_ns = t->window_start_ns;
+	r->resume.window_end_ns = t->window_end_ns;
+	r->resume.watched_from_ns = t->watched_from_ns;
+	*l = (struct leftover){ .cell = r->cell, .resume = r->resume, .files = r->files };
+	r->cell = NULL;
+	*r->end = l;
+	r->end = &l->next;
+	return 0;
+}
+
+/*
+ * What a run begins with: its first checkpoint, without events. It counts only where nothing else came of its run, for the next one has its records again.
+ */
+static int take_mark(struct recovery *r)
+{
+	int err = r->mark ? cell_merge(r->cell, r->mark) : 0;
+
+	cell_free(r->mark);
+	r->mark = NULL;
 	return err;
 }
 
-/* The checkpoints from *i on that are of one window. 1 when it has a cell now, 0, -errno. */
+static int end_window(struct recovery *r)
+{
+	bool written = true;
+	int err = 0;
+
+	if (r->cell)
+		err = take_mark(r);
+	if (!err && r->cell)
+		err = note_parts(r, INT64_MAX);
+	if (!err && r->cell)
+		err = find_written(r, &written);
+	if (!err)
+		err = written ? checkpoint_clear(r->store, &r->files) : append(r);
+	reset(r);
+	return err;
+}
+
+static bool goes_on(const struct recovery *r, const struct cell_totals *t, unsigned run)
+{
+	const struct cell_totals *sum = cell_totals(r->cell);
+	const struct cell_resume so_far = { .window_start_ns = sum->window_start_ns,
+					    .window_end_ns = sum->window_end_ns,
+					    .watched_from_ns = run == r->run
+								       ? INT64_MIN
+								       : sum->watched_from_ns };
+
+	return cell_goes_on(t, &so_far);
+}
+
+/* Of the run before that one. */
+static int end_run(struct recovery *r, edr_s64 next_ns)
+{
+	int err = note_parts(r, next_ns);
+
+	return err ? err : note_kill(r->cell, next_ns, r->cfg->interval_s);
+}
+
+/* Makes r->cell good for a checkpoint of that run. */
+static int begin(struct recovery *r, const struct cell_totals *t, unsigned run)
+{
+	const bool next = r->cell && run != r->run;
+	int err = next ? take_mark(r) : 0;
+
+	if (!err && r->cell && !goes_on(r, t, run)) {
+		err = end_window(r);
+		r->files.first_run = run;
+	}
+	if (!err && r->cell && next)
+		err = end_run(r, t->watched_from_ns);
+	if (err)
+		return err;
+	if (!r->cell || run != r->run)
+		r->to_ns = t->watched_from_ns;
+	r->run = run;
+	if (!r->cell)
+		r->cell = cell_new_window(t->window_start_ns, t->window_end_ns, t->interval_min,
+					  report_limits(LEVEL_CELL));
+	return r->cell ? 0 : -ENOMEM;
+}
+
+/* Owns delta. */
+static int add(struct recovery *r, struct cell *delta, const struct checkpoint_name *name)
+{
+	const struct cell_totals *t = cell_totals(delta);
+	int err = begin(r, t, name->run);
+
+	if (!err && name->serial == 1 && !t->events) {
+		cell_free(r->mark);
+		r->mark = delta;
+		r->to_ns = t->watched_from_ns;
+		return 0;
+	}
+	cell_free(r->mark);
+	r->mark = NULL;
+	if (!err && cell_totals(r->cell)->watched_to_ns &&
+	    t->watched_from_ns > r->to_ns + HOLE_NS && !t->clock_steps)
+		err = note_gap(r->cell, r->to_ns, t->watched_from_ns, HOLE);
+	if (!err)
+		err = cell_merge(r->cell, delta);
+	r->to_ns = t->watched_to_ns;
+	cell_free(delta);
+	return err;
+}
+
+/* One that cannot be read is passed over. */
+static int add_file(struct recovery *r, const char *id, const struct checkpoint_name *name)
+{
+	struct report_info info;
+	struct buf text = { 0 };
+	struct cell *delta = NULL;
+	int err = report_read(r->store, CHECKPOINT_DIR, id, &text);
+
+	if (!err)
+		err = report_load(text.data, text.len, &delta, &info);
+	buf_free(&text);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	return add(r, delta, name);
+}
+
+/* The checkpoints from *i on that are of one window. */
 static int recover_window(struct recovery *r, const struct report_files *f, size_t *i)
 {
-	edr_s64 window_ns, end_ns;
-	unsigned serial;
-	size_t from = *i;
-	int err = 0, n;
+	struct checkpoint_name first, name;
+	int err = 0;
 
-	if (!checkpoint_parse(f->file[*i].id, &window_ns, &serial)) {
+	if (!checkpoint_parse(f->file[*i].id, &first)) {
 		++*i;
 		return 0;
 	}
-	for (; !err && *i < f->n && checkpoint_parse(f->file[*i].id, &end_ns, &serial) &&
-	       end_ns == window_ns;
-	     ++*i)
-		err = add(r, f->file[*i].id);
-	if (!err && r->cell)
-		err = write_cell(r);
-	n = r->cell != NULL;
-	cell_free(r->cell);
-	r->cell = NULL;
-	/* The latest first, as checkpoint_clear(). */
-	for (size_t k = *i; !err && k-- > from;)
-		err = report_remove(r->store, CHECKPOINT_DIR, f->file[k].id);
-	return err ? err : n;
+	r->files = (struct checkpoint_range){ first.end_ns, first.end_ns, first.run, first.run };
+	for (; !err && *i < f->n && checkpoint_parse(f->file[*i].id, &name) &&
+	       name.end_ns == first.end_ns;
+	     ++*i) {
+		err = add_file(r, f->file[*i].id, &name);
+		r->files.last_run = name.run;
+	}
+	return err ? err : end_window(r);
 }
 
-int checkpoint_recover(struct report_store *s, unsigned interval_s, bool lists_events)
+int recover_all(struct report_store *s, const struct recover_config *cfg, struct leftover **out)
 {
-	struct recovery r = { .store = s, .interval_s = interval_s, .lists_events = lists_events };
+	struct recovery r = { .store = s, .cfg = cfg, .end = out };
 	struct report_files f;
-	int err = report_files_list(s, CHECKPOINT_DIR, &f), n = 0;
+	int err = report_files_list(s, CHECKPOINT_DIR, &f);
 
-	for (size_t i = 0; err >= 0 && i < f.n;) {
+	*out = NULL;
+	for (size_t i = 0; !err && i < f.n;)
 		err = recover_window(&r, &f, &i);
-		n += err > 0;
-	}
+	reset(&r);
 	report_files_free(&f);
-	return err < 0 ? err : n;
+	for (struct leftover *next; err && *out; *out = next) {
+		next = (*out)->next;
+		leftover_free(*out);
+	}
+	return err;
+}
+
+/* ---- its cell ---- */
+
+/* Nothing is trimmed: what both have is bounded already. */
+int recover_cell(const struct leftover *l, struct cell *closed, unsigned interval_s,
+		 struct cell **out)
+{
+	const struct cell_totals *t = cell_totals(l->cell);
+	struct cell *sum =
+		cell_new_window(t->window_start_ns, t->window_end_ns, t->interval_min, NULL);
+	int err = sum ? cell_merge(sum, l->cell) : -ENOMEM;
+
+	*out = NULL;
+	if (!err)
+		err = note_kill(sum, closed ? cell_totals(closed)->watched_from_ns : 0, interval_s);
+	if (!err && closed)
+		err = cell_merge(sum, closed);
+	if (err) {
+		cell_free(sum);
+		return err;
+	}
+	if (closed)
+		cell_take_events(sum, closed);
+	*out = sum;
+	return 0;
+}
+
+void leftover_free(struct leftover *l)
+{
+	if (!l)
+		return;
+	cell_free(l->cell);
+	free(l);
 }

@@ -100,6 +100,7 @@ struct report_writer_config {
 	const struct retain_config *retain; /* NULL: all is kept; it is copied */
 	unsigned checkpoint_s; /* 0: neither written, nor are those of a killed run read */
 	bool lists_events;     /* of a killed run: what is in no interim part is unlisted */
+	edr_s64 now_ns; /* Unix: what a killed run left of the window that is open then is resumed; 0: none is */
 	/* Called in the report thread after each report that was written; may be NULL. cell: NULL but for a cell */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell);
 	void *ctx;
@@ -109,6 +110,8 @@ struct report_writer_config {
 };
 int report_writer_start(struct report_writer **out, const struct report_writer_config *cfg,
 			char *err, size_t err_size);
+/* False: this run resumes no window. */
+bool report_writer_resume(const struct report_writer *w, struct cell_resume *out);
 /*
  * Take ownership in any case. 0, or -ENOBUFS when it was dropped (and counted). Cells and interim
  * parts have room apart: a flood of parts keeps no cell out, and what was taken is not dropped for

@@ -2,6 +2,7 @@
 #include "report/shelf.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "report/heads.h"
 #include "report/level.h"
 #include "report/parent.h"
+#include "report/recover.h"
 #include "report/space.h"
 #include "report/tree.h"
 #include "util/log.h"
@@ -31,6 +33,10 @@ struct report_shelf {
 	struct space space;
 	struct checkpoints open;
 	bool checkpoint_failed;
+	/* Of killed runs: */
+	struct leftover *due;	  /* to be written before anything else, in this order; */
+	struct leftover *resumed; /* of the window that was open at the start; NULL: none, or */
+	struct leftover *joined;  /* part of the cell at hand by now */
 };
 
 /* ---- one report ---- */
@@ -162,11 +168,16 @@ static void write_checkpoint(struct report_shelf *s, const struct cell *delta)
 	space_make(&s->space, err); /* for the next one */
 }
 
-/* The report, once; then its window has no need of checkpoints any more. */
+/* Once. An error's name is with its directory. */
 static int put_report(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
 {
 	int err = i->written ? 0 : write_report(s, i, name, size);
+	char id[CHAIN_ID_MAX];
 
+	if (err) {
+		snprintf(id, sizeof(id), "%s", name);
+		snprintf(name, size, "%s/%s.json", report_shelf_level(i), id);
+	}
 	if (err || i->written)
 		return err;
 	i->written = true;
@@ -176,9 +187,113 @@ static int put_report(struct report_shelf *s, struct queue_item *i, char *name, 
 	if (s->cfg.on_analysis)
 		tell_analysis(s, name, report_worst_finding(cell_totals(i->cell)), i->cell);
 	report_tree_cell(s->tree, name);
-	if (s->cfg.checkpoint_s)
-		checkpoint_clear(s->store, cell_totals(i->cell)->window_end_ns);
 	return 0;
+}
+
+/* ---- what killed runs left ---- */
+
+/* The earliest: what of it has no other cell becomes one of its own. */
+static int put_due(struct report_shelf *s, char *name, size_t size)
+{
+	struct leftover *l = s->due;
+	struct queue_item item = { .kind = QUEUE_CELL };
+	int err = recover_cell(l, NULL, s->cfg.checkpoint_s, &item.cell);
+
+	if (err)
+		snprintf(name, size, "what a killed run left");
+	else
+		err = put_report(s, &item, name, size);
+	cell_free(item.cell);
+	report_shelf_forget(s);
+	if (err && err != -EEXIST)
+		return err;
+	if (err)
+		log_error("report",
+			  "there are %d reports of the name %s already: what a killed "
+			  "run left is dropped",
+			  REPORT_MAX_COPIES, name);
+	else
+		log_warn("report",
+			 "a run was killed: what it had of %s is written; at most %u s of it are "
+			 "lost",
+			 name, s->cfg.checkpoint_s);
+	checkpoint_clear(s->store, &l->files);
+	s->due = l->next;
+	leftover_free(l);
+	return 0;
+}
+
+static void append_due(struct report_shelf *s, struct leftover *l)
+{
+	struct leftover **end = &s->due;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = l;
+	l->next = NULL;
+}
+
+/* This run's cell of that window will not come, or it was of another: what was left is a cell of its own. */
+static void give_up_resuming(struct report_shelf *s, const struct queue_item *i)
+{
+	const struct cell_resume *r = s->resumed ? &s->resumed->resume : NULL;
+	bool waits = true;
+
+	if (!r)
+		return;
+	if (i->kind == QUEUE_TIME)
+		waits = i->now_ns < r->window_end_ns;
+	else if (i->kind == QUEUE_CELL || (i->kind == QUEUE_CHECKPOINT && !s->open.serial))
+		waits = cell_goes_on(cell_totals(i->cell), r);
+	if (waits)
+		return;
+	append_due(s, s->resumed);
+	s->resumed = NULL;
+}
+
+/* Once: from then on the item's cell is that of all runs. */
+static int join(struct report_shelf *s, struct queue_item *i)
+{
+	struct cell *sum;
+	int err;
+
+	if (!s->resumed)
+		return 0;
+	err = recover_cell(s->resumed, i->cell, s->cfg.checkpoint_s, &sum);
+	if (err)
+		return err;
+	cell_free(i->cell);
+	i->cell = sum;
+	s->joined = s->resumed;
+	s->resumed = NULL;
+	return 0;
+}
+
+/* The last of the run first: those that it began with tell whose they are. */
+static void clear_checkpoints(struct report_shelf *s, edr_s64 end_ns)
+{
+	const struct checkpoint_range own = { INT64_MIN, end_ns, s->open.run, s->open.run };
+
+	if (s->cfg.checkpoint_s)
+		checkpoint_clear(s->store, &own);
+	if (s->joined)
+		checkpoint_clear(s->store, &s->joined->files);
+}
+
+static int put_cell(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
+{
+	int err = i->written ? 0 : join(s, i);
+
+	if (err || i->written)
+		return err;
+	err = put_report(s, i, name, size);
+	if (!err)
+		clear_checkpoints(s, cell_totals(i->cell)->window_end_ns);
+	if (!err || err == -EEXIST) {
+		leftover_free(s->joined);
+		s->joined = NULL;
+	}
+	return err;
 }
 
 /* The parents of all windows that are over by then. */
@@ -197,19 +312,19 @@ static int put(struct report_shelf *s, struct queue_item *i, char *name, size_t 
 {
 	int err = 0;
 
-	if (i->kind == QUEUE_CHECKPOINT)
+	if (i->kind == QUEUE_PARTS)
+		return put_report(s, i, name, size);
+	give_up_resuming(s, i);
+	while (!err && s->due)
+		err = put_due(s, name, size);
+	/* It keeps what could not be written from being lost as well. */
+	if (i->kind == QUEUE_CHECKPOINT) {
 		write_checkpoint(s, i->cell);
-	if (i->kind == QUEUE_CELL || i->kind == QUEUE_PARTS)
-		err = put_report(s, i, name, size);
-	if (err) {
-		char id[128];
-
-		snprintf(id, sizeof(id), "%s", name);
-		snprintf(name, size, "%s/%s.json", report_shelf_level(i), id);
+		return 0;
 	}
-	if (!err && (i->kind == QUEUE_CELL || i->kind == QUEUE_TIME))
-		err = put_parents(s, i->now_ns, name, size);
-	return err;
+	if (!err && i->kind == QUEUE_CELL)
+		err = put_cell(s, i, name, size);
+	return err ? err : put_parents(s, i->now_ns, name, size);
 }
 
 int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
@@ -237,20 +352,70 @@ void report_shelf_settle(struct report_shelf *s)
 
 /* ---- opening ---- */
 
-/* What cannot be written now is left for the next start: it must not keep the agent from watching. */
+static void tell_resumed(const struct report_shelf *s)
+{
+	const struct cell_totals *t = cell_totals(s->resumed->cell);
+	char start[RJ_TIME_SIZE], end[RJ_TIME_SIZE], from[RJ_TIME_SIZE];
+	edr_s64 gap_ns = s->cfg.now_ns - t->watched_to_ns;
+
+	if (gap_ns < 0) /* the clock was set back */
+		gap_ns = 0;
+	rj_time(start, t->window_start_ns, false);
+	rj_time(end, t->window_end_ns, false);
+	rj_time(from, t->watched_from_ns, false);
+	log_warn("report",
+		 "a run was killed: its cell of %s to %s, watched since %s, is resumed; what "
+		 "happened in the %.1f s since its last checkpoint is lost",
+		 start, end, from, (double)gap_ns / 1e9);
+}
+
+static bool is_open(const struct leftover *l, edr_s64 now_ns)
+{
+	return l->resume.window_start_ns <= now_ns && now_ns < l->resume.window_end_ns;
+}
+
+/* The latest of the open window. */
+static void choose_resumed(struct report_shelf *s)
+{
+	struct leftover **at = NULL;
+
+	for (struct leftover **l = &s->due; *l; l = &(*l)->next)
+		if (is_open(*l, s->cfg.now_ns))
+			at = l;
+	if (!at)
+		return;
+	s->resumed = *at;
+	*at = s->resumed->next;
+	tell_resumed(s);
+}
+
+/* What cannot be written now is tried again: it must not keep the agent from watching. */
 static void recover(struct report_shelf *s)
 {
-	int n = s->cfg.checkpoint_s
-			? checkpoint_recover(s->store, s->cfg.checkpoint_s, s->cfg.lists_events)
-			: 0;
+	const struct recover_config cfg = { .interval_s = s->cfg.checkpoint_s,
+					    .lists_events = s->cfg.lists_events };
+	char name[CHAIN_ID_MAX];
+	int err;
 
-	if (n < 0)
-		log_error("report",
-			  "the checkpoints of a run that was killed cannot be read or written "
-			  "out: %s",
-			  strerror(-n));
-	/* Those of this run lie behind what may be left. */
-	s->open.serial = n < 0 ? checkpoint_last(s->store) : 0;
+	if (!s->cfg.checkpoint_s)
+		return;
+	s->open.run = checkpoint_last_run(s->store) + 1;
+	err = recover_all(s->store, &cfg, &s->due);
+	if (err)
+		log_error("report", "the checkpoints of a run that was killed cannot be read: %s",
+			  strerror(-err));
+	choose_resumed(s);
+	while (!err && s->due)
+		err = put_due(s, name, sizeof(name));
+	if (s->due)
+		log_warn("report", "cannot write %s/%s: %s; it is kept and tried again", s->shown,
+			 name, strerror(-err));
+}
+
+bool report_shelf_resume(const struct report_shelf *s, struct cell_resume *out)
+{
+	*out = s->resumed ? s->resumed->resume : (struct cell_resume){ 0 };
+	return s->resumed;
 }
 
 static struct report_shelf *shelf_new(const struct report_writer_config *cfg)
@@ -285,12 +450,13 @@ static int open_all(struct report_shelf *s, const struct report_writer_config *c
 		return failure;
 	report_store_chain(s->store, s->heads);
 	space_open(&s->space, s->store, s->heads, s->shown, cfg->retain);
-	recover(s);
 	s->tree = report_tree_new(s->store, s->heads, parent_written, s);
-	if (s->tree)
-		return 0;
-	snprintf(err, err_size, "no memory");
-	return -ENOMEM;
+	if (!s->tree) {
+		snprintf(err, err_size, "no memory");
+		return -ENOMEM;
+	}
+	recover(s);
+	return 0;
 }
 
 int report_shelf_open(struct report_shelf **out, const struct report_writer_config *cfg, char *err,
@@ -321,6 +487,12 @@ void report_shelf_close(struct report_shelf *s)
 		return;
 	report_shelf_forget(s);
 	checkpoints_end(&s->open);
+	leftover_free(s->resumed);
+	leftover_free(s->joined);
+	for (struct leftover *l = s->due, *next; l; l = next) {
+		next = l->next;
+		leftover_free(l);
+	}
 	report_tree_free(s->tree);
 	heads_close(s->heads);
 	report_store_close(s->store);

@@ -12,12 +12,16 @@
 struct report_shelf;
 
 /*
- * Opens store, chain and tree, and writes out what a killed run left. Of cfg it keeps copies, but the
+ * Opens store, chain and tree, and writes out what killed runs left; what they left of the window that
+ * is open (cfg->now_ns) is kept, and becomes one with this run's cell of that window. Of cfg it keeps copies, but the
  * queue's limits are none of its business. 0, or -errno with one sentence in err.
  */
 int report_shelf_open(struct report_shelf **out, const struct report_writer_config *cfg, char *err,
 		      size_t err_size);
 void report_shelf_close(struct report_shelf *s); /* safe on NULL */
+
+/* That window; false: there is none. */
+bool report_shelf_resume(const struct report_shelf *s, struct cell_resume *out);
 
 /* The directory of that item's report. */
 const char *report_shelf_level(const struct queue_item *i);

@@ -27,6 +27,8 @@
 struct report_writer {
 	struct report_writer_config cfg;
 	char *shown;
+	struct cell_resume resume;
+	bool resumes;
 	struct report_shelf *shelf; /* the thread's, once it runs */
 
 	pthread_t thread;
@@ -281,6 +283,7 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 	}
 	failure = report_shelf_open(&w->shelf, cfg, err, err_size);
 	if (!failure) {
+		w->resumes = report_shelf_resume(w->shelf, &w->resume);
 		failure = mono_thread(&w->thread, run, w);
 		if (failure)
 			snprintf(err, err_size, "cannot start a thread: %s", strerror(-failure));
@@ -291,6 +294,12 @@ int report_writer_start(struct report_writer **out, const struct report_writer_c
 	}
 	*out = w;
 	return 0;
+}
+
+bool report_writer_resume(const struct report_writer *w, struct cell_resume *out)
+{
+	*out = w->resume;
+	return w->resumes;
 }
 
 size_t report_writer_stop(struct report_writer *w, unsigned timeout_ms)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Killed ten times with SIGKILL under load, while it writes a report every few milliseconds: every report in the directory
-# is whole, and what a killed run left half-written is gone after the next start.
+# is whole, what a killed run left half-written is gone after the next start, and the window of all the runs has one cell,
+# with their interim parts numbered through.
 . "$(dirname "$0")/lib.sh"
 
 "$TRUTH/pace" exec 10000000 1 "$TRUTH/noop" >"$T/load" &
@@ -50,3 +51,9 @@ assert_eq "exit status" 0 "$STATUS"
 assert "every report is whole" reports_parse
 assert_eq "reports that others may read" "" "$(find "$REPORTS" -name '*.json' ! -perm 600)"
 assert_eq "temporary files at the end" "" "$(half_written)"
+assert_eq "windows with more than one cell" "" "$(jq -r .window_start "$REPORTS"/cells/*.json | sort | uniq -d)"
+for cell in "$REPORTS"/cells/*.json; do
+	id=$(jq -r .report_id "$cell")
+	report_files "$REPORTS/" -name "$id.part*" -print0 | xargs -0 -r jq -r 'range(.part; .last_part + 1)' | sort -n >"$T/parts"
+	assert_eq "numbers of the parts of $id" "$(seq "$(jq .interim.parts "$cell")")" "$(cat "$T/parts")"
+done

@@ -6,10 +6,11 @@ Most hit a replay that is fed through a pipe, each start going on in the capture
 be earlier: so cells come late. Some hit a live run, with processes whose arguments tell which of them no report knows (needs
 root and BPF, else they are left out). After each: no file is broken. In between and at the end: `report verify` passes. Of a
 live run no more is lost than checkpoint_interval, with EDR_KILL_MARGIN_SECONDS (0.5) for a machine that has no time for the
-agent, and no cell says that it watched what is lost. The moments are from a fixed seed. EDR_KILLS (200) and EDR_LIVE_KILLS
+agent, and no cell says that it watched what is lost: each window has one cell, with a gap for each kill. The moments are from a fixed seed. EDR_KILLS (200) and EDR_LIVE_KILLS
 (30) set the numbers; EDR_KILL_SECONDS (300) is the time after which no further kill is made, half of it for the live run. A
 machine that is too slow for all of them must make half, and the test says so.
 """
+import collections
 import datetime
 import os
 import random
@@ -243,6 +244,23 @@ class Kills(unittest.TestCase):
         lost = [(unix(b["from"]), unix(b["to"])) for c in cells for b in c["loss"]["blind"] if "killed" in b["reason"]]
         return watched, lost
 
+    def one_cell_a_window(self, cells):
+        windows = collections.Counter(c["window_start"] for c in cells if not c["clock"]["steps"])
+        self.assertEqual([w for w, n in windows.items() if n > 1], [], "windows with more than one cell")
+
+    def each_kill_is_told(self, watched, told, lives):
+        """A gap begins no more than the interval before it, and goes on to the next start. Gives how many there are."""
+        gaps = 0
+        for begin, kill, full in lives[:-1]:
+            if not any(a < kill - MARGIN_S and kill < b for a, b in watched):
+                continue  # nobody says so
+            own = [(a, b) for a, b in told if a <= kill <= b + MARGIN_S]
+            self.assertNotEqual(own, [], "the kill at %f is told nowhere: %s" % (kill, told))
+            gaps += 1
+            if not full:
+                self.assertLess(min(kill - max(a, begin) for a, _ in own), CHECKPOINT_S + MARGIN_S)
+        return gaps
+
     @unittest.skipUnless(LIVE_KILLS and os.geteuid() == 0, "needs root")
     def test_live(self):
         noop = os.path.join(BUILD, "truth", "noop")
@@ -284,6 +302,8 @@ class Kills(unittest.TestCase):
     def what_was_lost(self, ran, lives):
         cells = self.cells()
         watched, told = self.claims(cells)
+        self.one_cell_a_window(cells)
+        gaps = self.each_kill_is_told(watched, told, lives)
         missing = sorted(ran[w] for w in ran.keys() - self.words(cells))
         # How long before the kill the oldest process that is lost was over: at most so much of the cell is lost.
         lost = [max([to - after for _, after in missing if begin <= after <= to], default=0.0) for begin, to, _ in lives]
@@ -292,7 +312,8 @@ class Kills(unittest.TestCase):
         untold = [m for m in missing if all(
             any(a <= t <= b for a, b in watched) and not any(a <= t <= b for a, b in told) for t in m)]
         print("\n%d kills of a live run, in %d of them the disk was full for a while; of %d processes, %d are in no report;"
-              " %d gaps are told" % (len(lives) - 1, len(while_full), len(ran), len(missing), len(told)))
+              " %d cells of as many windows, in which %d of the kills are told" % (
+                  len(lives) - 1, len(while_full), len(ran), len(missing), len(cells), gaps))
         print("seconds lost at a kill, of %d: median %.2f, 9 of 10 %.2f, most %.2f; while the disk was full %.2f" % (
             CHECKPOINT_S, lost[len(lost) // 2], lost[len(lost) * 9 // 10], lost[-1], max(while_full, default=0)))
         sys.stdout.flush()

@@ -47,6 +47,7 @@ void feed_open(struct feed *f, edr_u64 unix_s)
 	f->table = proc_table_new(16384);
 	f->cells = cells_new(&f->cfg, &f->sinks);
 	ck_assert(f->table && f->cells);
+	cells_resume(f->cells, &f->resume);
 	f->now_ns = 1000 * FEED_S;
 	f->next_pid = 1000;
 	feed_fold(f, rec_host(&f->rec, f->now_ns, "host.example"));

@@ -16,6 +16,7 @@
 struct feed {
 	struct cell_config cfg; /* interval_min 0: the defaults of the configuration */
 	struct cell_sinks sinks;
+	struct cell_resume resume; /* zeroed: nothing */
 	struct proc_table *table;
 	struct cells *cells;
 	edr_u64 now_ns; /* boot time of the next record */

@@ -156,7 +156,7 @@ static void add_late_cell(void)
 
 static void make_checkpoints(void)
 {
-	struct checkpoints c = { .serial = 0 };
+	struct checkpoints c = { .run = 1 };
 	struct cell *cell = cell_number(LATE);
 	struct report_store *store;
 	char err[256];
@@ -194,6 +194,60 @@ static void late_cell(const struct retain_config *retain)
 	put_cell(s, LATE);
 	report_shelf_settle(s);
 	report_shelf_close(s);
+}
+
+/* What a killed run left of the window is merged with this run's cell. */
+static void resumed_cell(const struct retain_config *retain)
+{
+	const struct report_writer_config cfg = { .dir = dir,
+						  .checkpoint_s = 10,
+						  .now_ns = BEGIN + LATE * WINDOW + 10 * S };
+	struct report_shelf *s;
+	char err[256];
+
+	(void)retain;
+	ck_assert_msg(report_shelf_open(&s, &cfg, err, sizeof(err)) == 0, "%s", err);
+	put(s, queue_item_cell(cell_number(LATE), QUEUE_CHECKPOINT));
+	put_cell(s, LATE);
+	report_shelf_settle(s);
+	report_shelf_close(s);
+}
+
+/* Its window has one cell, of three checkpoints and, once it was on disk, of what this run had. */
+static void check_resumed(unsigned n)
+{
+	const edr_s64 start_ns = BEGIN + LATE * WINDOW;
+	struct cell *one = cell_number(LATE);
+	const edr_u64 events = cell_totals(one)->events;
+	struct report_store *s;
+	struct report_files f;
+	struct report_info info;
+	edr_u64 total = 0;
+	unsigned cells = 0;
+	edr_s64 at_ns;
+	char err[256];
+
+	ck_assert_int_eq(report_store_open_read(&s, dir, err, sizeof(err)), 0);
+	ck_assert_int_eq(report_files_list(s, "cells", &f), 0);
+	for (size_t i = 0; i < f.n; i++) {
+		struct buf text = { 0 };
+		struct cell *cell;
+
+		if (report_level_of_id(f.file[i].id, &at_ns) != LEVEL_CELL || at_ns != start_ns)
+			continue;
+		ck_assert_int_eq(report_read(s, "cells", f.file[i].id, &text), 0);
+		ck_assert_int_eq(report_load(text.data, text.len, &cell, &info), 0);
+		total += cell_totals(cell)->events;
+		cells++;
+		cell_free(cell);
+		buf_free(&text);
+	}
+	report_files_free(&f);
+	report_store_close(s);
+	cell_free(one);
+	ck_assert_msg(cells == 1 && (total == 4 * events || (n && total == 3 * events)),
+		      "killed before call %u: %u cells with %llu events, of %llu each", n, cells,
+		      (unsigned long long)total, (unsigned long long)events);
 }
 
 static void rebuild(const struct retain_config *retain)
@@ -260,6 +314,8 @@ static void each_moment(void (*make)(void), void (*work)(const struct retain_con
 	copy(dir, template);
 	work(retain);
 	verify("without a kill", 0, true, want);
+	if (work == resumed_cell)
+		check_resumed(0);
 	for (n = 1; n < MAX_KILLS; n++) {
 		copy(template, dir);
 		if (!killed(work, retain, n))
@@ -269,6 +325,8 @@ static void each_moment(void (*make)(void), void (*work)(const struct retain_con
 		verify("after the next start", n, true, got);
 		if (work == late_cell) /* it may have died with the run */
 			got[LEVEL_CELL] = want[LEVEL_CELL];
+		if (work == resumed_cell)
+			check_resumed(n);
 		ck_assert_msg(memcmp(want, got, sizeof(want)) == 0,
 			      "killed before call %u: not all is there", n);
 	}
@@ -292,6 +350,12 @@ END_TEST
 START_TEST(a_killed_run_is_recovered)
 {
 	each_moment(make_checkpoints, only_start, NULL);
+}
+END_TEST
+
+START_TEST(a_window_is_resumed)
+{
+	each_moment(make_checkpoints, resumed_cell, NULL);
 }
 END_TEST
 
@@ -330,6 +394,7 @@ int main(void)
 		a_tree_is_made,
 		a_late_cell,
 		a_killed_run_is_recovered,
+		a_window_is_resumed,
 		old_reports_go_and_are_packed,
 		parents_are_rebuilt,
 	};

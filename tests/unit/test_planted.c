@@ -190,7 +190,7 @@ static const char *const places[] = {
 	"blocks/block-20241004T0400Z.json.gz",
 	"daily/daily-20241004.json",
 	"monthly/monthly-202410.json.gz",
-	"checkpoint/open-001728019800-00000001.json",
+	"checkpoint/open-001728019800-000001-00000001.json",
 };
 
 /* Nothing outside was changed, and nothing came there. */

@@ -437,7 +437,7 @@ START_TEST(no_room_to_pack)
 	if (!mount_tmpfs("size=16m,mode=0700"))
 		return;
 	first_events = 5000;
-	retain.max_bytes = make_tree() * 3 / 4;
+	retain.max_bytes = make_tree() / 2;
 	ck_assert_int_eq(unlink(reserve), 0);
 	ck_assert_int_eq(mkdir(reserve, 0700), 0);
 	s = open_shelf(&retain);

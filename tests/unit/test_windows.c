@@ -486,6 +486,41 @@ START_TEST(test_reconfigure)
 }
 END_TEST
 
+/* What checkpoints are made of: the window stays that of the cell, which is still open. */
+START_TEST(test_closed_early)
+{
+	struct cell_config cfg = config;
+
+	clock_at(BASE, EDR_CLOCK_START);
+	event_at(BASE + MIN);
+	blind(BASE + 2 * MIN, BASE + MIN, BASE + 2 * MIN, "once");
+	close_all();
+	cfg.interval_min = 5;
+	cells_reconfigure(cells, &cfg);
+	event_at(BASE + 90 * S); /* not late: it is of that window */
+	clock_at(BASE + 3 * MIN, EDR_CLOCK_TICK);
+	close_all();
+	/* Set back to before the window, but not so far that the cell would be closed. */
+	fold(rec_clock(&b, BOOT(BASE + 4 * MIN), OFFSET - 10 * MIN, EDR_CLOCK_STEP));
+	close_all();
+	fold(rec_clock(&b, BOOT(BASE + 16 * MIN), OFFSET, EDR_CLOCK_STEP));
+	close_all();
+	ck_assert_uint_eq(n_closed, 4);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(closed[i].window_start_ns, BASE);
+		ck_assert_int_eq(closed[i].window_end_ns, BASE + 15 * MIN);
+		ck_assert_uint_eq(closed[i].interval_min, 15);
+		ck_assert_uint_eq(closed[i].late, 0);
+		ck_assert_uint_eq(closed[i].windows_skipped, 0);
+		ck_assert_uint_eq(closed[i].blind_ns, i ? 0 : MIN);
+	}
+	ck_assert_int_eq(closed[1].watched_from_ns, BASE + 2 * MIN);
+	ck_assert_uint_eq(closed[0].watched_ns + closed[1].watched_ns, 3 * MIN);
+	ck_assert_uint_eq(closed[3].interval_min, 5);
+	ck_assert_int_eq(closed[3].window_start_ns, BASE + 15 * MIN);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("windows");
@@ -514,6 +549,7 @@ int main(void)
 	tcase_add_test(tc, test_blind_ahead);
 	tcase_add_test(tc, test_many_blind);
 	tcase_add_test(tc, test_reconfigure);
+	tcase_add_test(tc, test_closed_early);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
