@@ -3,12 +3,12 @@
  * memory_mb shared out. What a row costs is measured (docs/benchmarks.md); the tables also have limits in
  * bytes of their own, which the rooms derive from the rows.
  *
- *	rings            1/8    half of it each
+ *	rings            3/32   execs, which must not be lost, have two parts of three
  *	processes        1/8    256 a MiB: 256 bytes each, and 256 of strings
  *	cell             1/4    open, closing, and the small one of the checkpoints
  *	a cell's JSON    1/8
  *	raw events       1/8    waiting as interim parts, and the open part
- *	the rest         1/4    batch, libraries, kernel types while the program loads, parents
+ *	the rest         9/32   batch, libraries, kernel types while the program loads, parents
  */
 #include "conf/conf.h"
 #include "util/pow2.h"
@@ -28,9 +28,9 @@ static size_t own_or(unsigned own, size_t share)
 }
 
 /* The kernel wants a power of two; down, so that the sum stays. */
-static size_t ring_kib(size_t mib)
+static size_t ring_kib(size_t mib, unsigned share)
 {
-	return pow2_down(mib) * KIB / 16;
+	return pow2_down(mib) * KIB / share;
 }
 
 static size_t clamp(size_t n, size_t least, size_t most)
@@ -51,8 +51,8 @@ struct conf_sizes conf_sizes(const struct conf *c)
 {
 	const size_t mib = c->memory_mb;
 	struct conf_sizes s = {
-		.ring_exec = own_or(c->ring_exec_kb, ring_kib(mib)) * KIB,
-		.ring_noisy = own_or(c->ring_noisy_kb, ring_kib(mib)) * KIB,
+		.ring_exec = own_or(c->ring_exec_kb, ring_kib(mib, 16)) * KIB,
+		.ring_noisy = own_or(c->ring_noisy_kb, ring_kib(mib, 32)) * KIB,
 		.processes = own_or(c->max_processes, mib * PROCESSES_PER_MIB),
 		.cell = rows(c, mib),
 		.part = clamp(mib * MIB / 64, MIB / 4, 4 * MIB),

@@ -150,7 +150,7 @@ const struct conf_key conf_table[] = {
 		  "16th of memory_mb." },
 	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two. "
-		  "0: a 16th of memory_mb." },
+		  "0: a 32nd of memory_mb." },
 	{ "SOURCE", "self_test", CONF_BOOL, CONF_LIVE, AT(self_test), "true",
 	  .help = "Run a child at the start and once a cell and require that its exec is seen." },
 

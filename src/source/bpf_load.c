@@ -201,6 +201,9 @@ static int set_sizes(struct edr_bpf *skel, const struct source_config *cfg)
 	/* A megabyte that only these filters need. */
 	if (!err && !cfg->skip_paths.n && !cfg->skip_cgroups.n)
 		err = bpf_map__set_max_entries(skel->maps.skip_processes, 1);
+	/* Half a megabyte, for syscalls_to_trace. */
+	if (!err && !skel->rodata->remembers_any)
+		err = bpf_map__set_max_entries(skel->maps.any_calls, 1);
 	return err ? err : bpf_map__set_max_entries(skel->maps.scratch_free, slots);
 }
 
