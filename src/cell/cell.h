@@ -106,6 +106,9 @@ struct cell_resume {
  */
 void cells_resume(struct cells *c, const struct cell_resume *r);
 
+/* The part will not be written after all: its events are unlisted. Nothing, when it is of another window. */
+void cell_give_up(struct cell *cell, const struct cell_events *part);
+
 /* Takes new limits and interval from the next window on (SIGHUP). */
 void cells_reconfigure(struct cells *c, const struct cell_config *cfg);
 

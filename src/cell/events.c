@@ -139,6 +139,17 @@ void events_age(struct cells *c)
 		flush(c, "age");
 }
 
+void cell_give_up(struct cell *cell, const struct cell_events *part)
+{
+	struct cell_totals *t = &cell->totals;
+
+	if (part->window_start_ns != t->window_start_ns || !t->parts)
+		return;
+	t->parts--;
+	t->events_in_parts -= part->n;
+	t->events_unlisted += part->n;
+}
+
 void cell_events_free(struct cell_events *part)
 {
 	if (!part)

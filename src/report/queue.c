@@ -147,3 +147,39 @@ struct queue_item *queue_pop(struct queue *q)
 	q->reports -= reports_of(i);
 	return i;
 }
+
+/* Those before the cell are all its own, and the highest of its numbers: no gap is left. */
+static size_t give_up_before(struct queue *q, struct queue_item *cell)
+{
+	size_t n = 0;
+
+	while (q->head != cell) {
+		struct queue_item *i = queue_pop(q);
+
+		for (size_t k = 0; k < i->n_parts; k++)
+			cell_give_up(cell->cell, i->part[k]);
+		n += i->n_parts;
+		queue_item_free(i);
+	}
+	return n;
+}
+
+size_t queue_pass_parts(struct queue *q, bool *passed)
+{
+	struct queue_item *before = q->head, *i;
+
+	*passed = false;
+	while (before && before->kind == QUEUE_PARTS && before->next &&
+	       before->next->kind == QUEUE_PARTS)
+		before = before->next;
+	if (!before || before->kind != QUEUE_PARTS || !before->next)
+		return 0;
+	*passed = true;
+	i = before->next;
+	if (i->kind == QUEUE_CELL)
+		return give_up_before(q, i);
+	before->next = i->next;
+	i->next = q->head;
+	q->head = i;
+	return 0;
+}

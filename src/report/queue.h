@@ -53,4 +53,10 @@ void queue_append(struct queue *q, struct queue_item *i);
 
 struct queue_item *queue_pop(struct queue *q);
 
+/*
+ * The parts at the head cannot be written: what comes behind them goes first. A cell does not wait for its parts: they are
+ * given up, and it says so. How many were, or 0; *passed: is something else at the head now?
+ */
+size_t queue_pass_parts(struct queue *q, bool *passed);
+
 #endif

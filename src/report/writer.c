@@ -100,6 +100,19 @@ static void say_dropped(struct report_writer *w)
 	    w->dropped, w->refused_parts);
 }
 
+/* Where raw events find no room, a checkpoint or a cell may. */
+static void pass_parts(struct report_writer *w, int err)
+{
+	bool passed = false;
+
+	if (err == -ENOSPC || err == -EDQUOT)
+		w->refused_parts += queue_pass_parts(&w->queue, &passed);
+	if (!passed)
+		return;
+	report_shelf_forget(w->shelf); /* it has the text of those */
+	w->retry_at_ms = 0;
+}
+
 static void write_head(struct report_writer *w)
 {
 	struct queue_item *i = w->queue.head;
@@ -114,6 +127,7 @@ static void write_head(struct report_writer *w)
 	say_dropped(w);
 	if (err && err != -EEXIST) {
 		fail(w, err, name);
+		pass_parts(w, err);
 		return;
 	}
 	if (err) {

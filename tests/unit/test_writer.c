@@ -378,6 +378,44 @@ static unsigned assert_parts(size_t i, unsigned last)
 	return last;
 }
 
+/* What the disk has no room for is raw events: the cell comes all the same, and says that they are in no list. */
+START_TEST(raw_events_give_way)
+{
+	struct flood to;
+	struct feed f = { .sinks = { &to, flood_cell, flood_part },
+			  .cfg = { .interval_min = 15,
+				   .keep_events = true,
+				   .max_events = 1000,
+				   .max_events_bytes = 1 << 20,
+				   .max_executables = 16,
+				   .max_command_lines = 16,
+				   .max_connections = 16 } };
+	json_object *root;
+
+	if (!mounted("size=160k,mode=0700"))
+		return;
+	to = (struct flood){ .w = start(
+				     (struct report_writer_config){ .max_queue_bytes = 4 << 20 }) };
+	log_set_level((enum log_level) - 1);
+	feed_open(&f, FEED_WINDOW);
+	for (unsigned i = 0; i < 3000; i++)
+		feed_exec(&f, 0, "/bin/true", "true");
+	usleep(100000);
+	ck_assert_uint_eq(how_many(), 0);
+	feed_close(&f);
+	wait_for(1);
+	assert_written(0, "cell-20261121T2100Z");
+	root = json_object_from_file(written[0]);
+	ck_assert_int_eq(num(root, "/total"), 3000);
+	ck_assert_int_eq(num(root, "/interim/parts"), 0);
+	ck_assert_int_eq(num(root, "/interim/events_in_parts"), 0);
+	ck_assert_int_eq(num(root, "/interim/events_unlisted"), 3000);
+	json_object_put(root);
+	ck_assert_uint_eq(report_writer_stop(to.w, 1000), 0);
+	ck_assert_uint_eq(to.refused, 0);
+}
+END_TEST
+
 START_TEST(parts_that_wait_are_joined)
 {
 	struct report_writer *w;
@@ -623,6 +661,7 @@ int main(void)
 		a_full_disk,
 		a_disk_that_stays_full,
 		a_full_queue,
+		raw_events_give_way,
 		parts_that_wait_are_joined,
 		a_replay_joins_nothing,
 		bytes_fill_the_queue,
