@@ -226,6 +226,8 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+#define NOBODYS_ADDRESS (-4096ULL) /* no user memory can be there */
+
 /*
  * argv of a caller that lives on: pointers and strings are its own memory, each read may fail. The offset
  * lives in the record between rounds: 5.10's verifier then needs 10 k instead of over a million steps.
@@ -263,6 +265,16 @@ static __always_inline void failed_argv(struct scratch *s, u64 argv)
 		s->hdr.flags |= EDR_F_TRUNCATED;
 }
 
+/*
+ * Past the point of no return the registers point into memory that is not the caller's any more, but what the new file
+ * wants to be read there. begin_new_exec() makes it empty, and start_code is set when all of the file is in place.
+ * fs/binfmt_elf.c
+ */
+static __always_inline bool memory_replaced(struct task_struct *task)
+{
+	return !BPF_CORE_READ(task, mm, start_code);
+}
+
 static __always_inline void exec_failed_report(struct scratch *s, bool at_dir, s64 error)
 {
 	struct entered call = {};
@@ -283,6 +295,8 @@ static __always_inline void exec_failed_report(struct scratch *s, bool at_dir, s
 	e->dirfd = at_dir ? (s32)call.args[0] : AT_FDCWD;
 	filename = at_dir ? call.args[1] : call.args[0];
 	argv = at_dir ? call.args[2] : call.args[1];
+	if (memory_replaced(task))
+		filename = argv = NOBODYS_ADDRESS;
 	n = bpf_probe_read_user_str(&s->data[at], EDR_PATH_MAX, (void *)filename);
 	if (n <= 0 || n > EDR_PATH_MAX) {
 		s->hdr.flags |= EDR_F_FILENAME_UNREADABLE;

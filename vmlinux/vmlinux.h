@@ -168,6 +168,7 @@ struct files_struct {
 
 /* include/linux/mm_types.h: where exec put the arguments */
 struct mm_struct {
+	unsigned long start_code;
 	unsigned long arg_start;
 	unsigned long arg_end;
 	struct file *exe_file;

@@ -4,9 +4,11 @@
 
 #include "cell/cell_private.h"
 
-static void add(edr_u64 *to, edr_u64 n)
+#define HALF (INT64_MAX / 2) /* two of these are added up in a report */
+
+static void add(edr_u64 *to, edr_u64 n, edr_u64 most)
 {
-	*to = n > INT64_MAX - *to ? INT64_MAX : *to + n;
+	*to = *to > most || n > most - *to ? most : *to + n;
 }
 
 static void raise(edr_u64 *to, edr_u64 n)
@@ -19,11 +21,11 @@ static void raise(edr_u64 *to, edr_u64 n)
 
 void cost_add(struct cell_cost *to, const struct cell_cost *from)
 {
-	add(&to->user_ns, from->user_ns);
-	add(&to->system_ns, from->system_ns);
-	add(&to->bpf_ns, from->bpf_ns);
-	add(&to->bpf_sampled_ns, from->bpf_sampled_ns);
-	add(&to->bpf_sampled_runs, from->bpf_sampled_runs);
+	add(&to->user_ns, from->user_ns, HALF);
+	add(&to->system_ns, from->system_ns, HALF);
+	add(&to->bpf_ns, from->bpf_ns, INT64_MAX);
+	add(&to->bpf_sampled_ns, from->bpf_sampled_ns, INT64_MAX);
+	add(&to->bpf_sampled_runs, from->bpf_sampled_runs, INT64_MAX);
 	raise(&to->memory_bytes, from->memory_bytes);
 	raise(&to->memory_peak_bytes, from->memory_peak_bytes);
 	raise(&to->bpf_memory_bytes, from->bpf_memory_bytes);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Calls of exec that fail. Only the default hooks see them. */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +19,8 @@ struct failed {
 	const char *path;  /* NULL: not compared */
 	char *const *argv; /* NULL: not compared */
 	int dirfd, error;
-	const char *may;
+	const char *may, *may_too;
+	const char *comm; /* NULL: truth */
 };
 
 static void line_failed(const struct truth *t, const struct failed *f, pid_t pid, int64_t after,
@@ -31,7 +33,7 @@ static void line_failed(const struct truth *t, const struct failed *f, pid_t pid
 	line_num("dirfd", f->dirfd);
 	line_num("uid", getuid());
 	line_num("euid", geteuid());
-	line_text("comm", "truth");
+	line_text("comm", f->comm ? f->comm : "truth");
 	if (f->path) {
 		if (*f->path)
 			line_text("command", base_name(f->path));
@@ -50,6 +52,8 @@ static void line_failed(const struct truth *t, const struct failed *f, pid_t pid
 	}
 	if (f->may)
 		line_may(f->may);
+	if (f->may_too)
+		line_may(f->may_too);
 	line_unseen("lean");
 	line_end();
 }
@@ -69,7 +73,7 @@ static void fail_reported(struct truth *t, const char *path, char *const *argv,
 static void fail(struct truth *t, const char *path, int error)
 {
 	char *argv[] = { (char *)path, (char *)t->token, format("%u", t->i), NULL };
-	struct failed f = { path, argv, AT_FDCWD, error, NULL };
+	struct failed f = { path, argv, AT_FDCWD, error, NULL, NULL, NULL };
 
 	fail_reported(t, path, argv, &f);
 }
@@ -123,7 +127,7 @@ static void scene_fail_e2big(struct truth *t)
 	EACH_RUN(t)
 	{
 		char *argv[] = { "noop", (char *)t->token, big, NULL };
-		struct failed f = { "./noop", NULL, AT_FDCWD, E2BIG, NULL };
+		struct failed f = { "./noop", NULL, AT_FDCWD, E2BIG, NULL, NULL, NULL };
 
 		fail_reported(t, "./noop", argv, &f);
 	}
@@ -139,7 +143,7 @@ static void scene_fail_enametoolong(struct truth *t)
 	EACH_RUN(t)
 	{
 		char *argv[] = { "noop", (char *)t->token, NULL };
-		struct failed f = { NULL, argv, AT_FDCWD, ENAMETOOLONG, NULL };
+		struct failed f = { NULL, argv, AT_FDCWD, ENAMETOOLONG, NULL, NULL, NULL };
 
 		fail_reported(t, path, argv, &f);
 	}
@@ -152,8 +156,10 @@ static void scene_fail_efault(struct truth *t)
 	EACH_RUN(t)
 	{
 		char *argv[] = { "noop", (char *)t->token, NULL }, *none[] = { NULL };
-		struct failed no_argv = { "./noop", none, AT_FDCWD, EFAULT, "args_unreadable" };
-		struct failed no_name = { "", argv, AT_FDCWD, EFAULT, "filename_unreadable" };
+		struct failed no_argv = { "./noop",	     none, AT_FDCWD, EFAULT,
+					  "args_unreadable", NULL, NULL };
+		struct failed no_name = { "",	argv, AT_FDCWD, EFAULT, "filename_unreadable",
+					  NULL, NULL };
 
 		if (t->i % 2)
 			fail_reported(t, "./noop", (char **)8, &no_argv);
@@ -165,7 +171,7 @@ static void scene_fail_efault(struct truth *t)
 static void failat(struct truth *t, int dirfd, const char *path, int flags, int error)
 {
 	char *argv[] = { (char *)path, (char *)t->token, NULL };
-	struct failed f = { path, argv, dirfd, error, NULL };
+	struct failed f = { path, argv, dirfd, error, NULL, NULL, NULL };
 	int64_t after = now_ns();
 
 	syscall(SYS_execveat, dirfd, path, argv, environment, flags);
@@ -204,8 +210,13 @@ static void literal_child(struct truth *t, void *arg)
 
 static void scene_fail_literal(struct truth *t)
 {
-	struct failed f = { "./a/literal/that/is/missing", literal_argv, AT_FDCWD, ENOENT,
-			    "args_unreadable" };
+	struct failed f = { "./a/literal/that/is/missing",
+			    literal_argv,
+			    AT_FDCWD,
+			    ENOENT,
+			    "args_unreadable",
+			    NULL,
+			    NULL };
 	struct child c;
 
 	EACH_RUN(t)
@@ -215,6 +226,89 @@ static void scene_fail_literal(struct truth *t)
 		line_fork(t, &c, t->pid, "truth");
 		line_failed(t, &f, c.pid, c.after, c.before);
 		line_exit(t, &c, "truth", "truth");
+		line_own(t, c.pid, c.after, c.before);
+	}
+}
+
+/*
+ * Past the point of no return: the file puts another name and arguments where the caller's were, in a page that the kernel
+ * touches itself (it clears what is behind `filesz`), and then asks for more memory than there is.
+ */
+#if defined(__aarch64__)
+#define ELF_NATIVE EM_AARCH64
+#else
+#define ELF_NATIVE EM_X86_64
+#endif
+#define LATE_AT 0x10000000ul
+#define LATE_ARGV 512
+
+static void late_names(char *page, const char *path)
+{
+	const unsigned long argv[] = { LATE_AT, LATE_AT, 0 };
+
+	memset(page, 0, 2048);
+	strcpy(page, path);
+	memcpy(page + LATE_ARGV, argv, sizeof(argv));
+}
+
+static void put_late(void)
+{
+	const Elf64_Ehdr head = { .e_ident = ELFMAG "\2\1\1",
+				  .e_type = ET_EXEC,
+				  .e_machine = ELF_NATIVE,
+				  .e_version = 1,
+				  .e_entry = LATE_AT,
+				  .e_phoff = sizeof(head),
+				  .e_ehsize = sizeof(head),
+				  .e_phentsize = sizeof(Elf64_Phdr),
+				  .e_phnum = 2 };
+	const Elf64_Phdr part[2] = {
+		{ PT_LOAD, PF_R | PF_W | PF_X, 4096, LATE_AT, LATE_AT, 2048, 4096, 4096 },
+		{ PT_LOAD, PF_R | PF_W, 0, 0x7fffffffe000, 0, 4096, 0x7000000000000000, 4096 },
+	};
+	static char file[8192];
+
+	memcpy(file, &head, sizeof(head));
+	memcpy(file + sizeof(head), part, sizeof(part));
+	late_names(file + 4096, "/forged");
+	put_file("late", file, sizeof(file), 0755);
+}
+
+static void late_child(struct truth *t, void *arg)
+{
+	char *page = mmap((void *)LATE_AT, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	(void)t;
+	(void)arg;
+	if (page == MAP_FAILED)
+		_exit(1);
+	late_names(page, "./late");
+	execve(page, (char **)(void *)(page + LATE_ARGV), environment);
+	_exit(2);
+}
+
+static void scene_fail_late(struct truth *t)
+{
+	char *none[] = { NULL };
+	struct failed f = { .path = "",
+			    .argv = none,
+			    .dirfd = AT_FDCWD,
+			    .error = ENOMEM,
+			    .may = "args_unreadable",
+			    .may_too = "filename_unreadable",
+			    .comm = "late" };
+	struct child c;
+
+	put_late();
+	EACH_RUN(t)
+	{
+		child_run(t, &c, late_child, NULL);
+		if (!WIFSIGNALED(c.status))
+			die("the exec of a broken file did not kill: %#x", (unsigned)c.status);
+		line_fork(t, &c, t->pid, "truth");
+		line_failed(t, &f, c.pid, c.after, c.before);
+		line_exit(t, &c, "truth", "late");
 		line_own(t, c.pid, c.after, c.before);
 	}
 }
@@ -238,8 +332,10 @@ static void scene_path_search(struct truth *t)
 	{
 		char *argv[] = { "noop", (char *)t->token, NULL };
 		struct exec e = { .path = "./bin/noop", .argv = argv };
-		struct failed first = { "./nowhere/noop", argv, AT_FDCWD, ENOENT, NULL };
-		struct failed second = { "./empty/noop", argv, AT_FDCWD, ENOENT, NULL };
+		struct failed first = {
+			"./nowhere/noop", argv, AT_FDCWD, ENOENT, NULL, NULL, NULL
+		};
+		struct failed second = { "./empty/noop", argv, AT_FDCWD, ENOENT, NULL, NULL, NULL };
 		struct child c;
 
 		e.exe = format("%s/bin/noop", t->dir);
@@ -285,6 +381,8 @@ const struct scene scenes_fail[] = {
 	{ "fail_interpreter", scene_fail_interpreter, "a script whose interpreter is missing" },
 	{ "fail_literal", scene_fail_literal,
 	  "fork and exec of a literal, in a child that has touched no page" },
+	{ "fail_late", scene_fail_late,
+	  "a broken file that forges a name, when the old program is gone" },
 	{ "path_search", scene_path_search, "found at the third place of PATH" },
 	{ "fail32", scene_fail32, "by a 32-bit process" },
 	{ NULL, NULL, NULL },
