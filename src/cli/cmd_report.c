@@ -14,14 +14,24 @@
 #define NS_PER_S 1000000000LL
 #define S_PER_DAY 86400LL
 
+enum {
+	TAKES_JSON = 1,
+	TAKES_TEXT = 2,
+	TAKES_CHOICE = 4, /* --level, --since, --until */
+	TAKES_FORCE = 8
+};
+
 static const struct {
 	const char *name;
 	int (*run)(const struct report_cmd *c);
 	size_t arguments; /* behind the name */
+	unsigned takes;
 } whats[] = {
-	{ "list", report_cmd_list, 0 },	    { "show", report_cmd_show, 1 },
-	{ "verify", report_cmd_verify, 0 }, { "rebuild", report_cmd_rebuild, 0 },
-	{ "export", report_cmd_export, 0 },
+	{ "list", report_cmd_list, 0, TAKES_JSON | TAKES_CHOICE },
+	{ "show", report_cmd_show, 1, TAKES_JSON | TAKES_TEXT | TAKES_CHOICE },
+	{ "verify", report_cmd_verify, 0, TAKES_JSON },
+	{ "rebuild", report_cmd_rebuild, 0, TAKES_FORCE },
+	{ "export", report_cmd_export, 0, TAKES_JSON | TAKES_CHOICE },
 };
 #define N_WHATS (sizeof(whats) / sizeof(whats[0]))
 
@@ -54,6 +64,35 @@ static int find_what(const struct options *o, size_t *out)
 	if (!o->n_arguments)
 		return cli_fail(EX_USAGE, "say what: report list, show, verify, rebuild or export");
 	return unknown("such report command as", o->arguments[0], names, N_WHATS);
+}
+
+/* What would be passed over in silence is a slip. */
+static int check_options(const struct options *o, size_t what)
+{
+	const struct {
+		const char *name;
+		bool given;
+		unsigned is;
+	} given[] = {
+		{ "--json", o->json, TAKES_JSON },
+		{ "--text", o->text, TAKES_TEXT },
+		{ "--level", o->level != NULL, TAKES_CHOICE },
+		{ "--since", o->since != NULL, TAKES_CHOICE },
+		{ "--until", o->until != NULL, TAKES_CHOICE },
+		{ "--force", o->force, TAKES_FORCE },
+	};
+	char text[CLI_ERR_MAX];
+
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		if (!given[i].given || (whats[what].takes & given[i].is))
+			continue;
+		snprintf(text, sizeof(text), "report %s has no option %s", whats[what].name,
+			 given[i].name);
+		return cli_fail(EX_USAGE, text);
+	}
+	if (o->json && o->text)
+		return cli_fail(EX_USAGE, "--json and --text contradict each other: give one");
+	return 0;
 }
 
 static int take_level(const char *name, enum report_level *out)
@@ -222,9 +261,8 @@ static int open_and_run(struct report_cmd *c, size_t what)
 	    (whats[what].run == report_cmd_verify || whats[what].run == report_cmd_rebuild) &&
 	    chain_key_load(&c->key, c->conf->chain_key_file, err, sizeof(err)) != 0)
 		return cli_fail(EX_CONFIG, err);
-	if (whats[what].run == report_cmd_rebuild)
-		status = 0; /* it opens the store for writing, under the lock */
-	else if (report_store_open_read(&c->store, c->conf->reports_dir, err, sizeof(err)) != 0)
+	/* To read: it makes no directory that was misspelt. */
+	if (report_store_open_read(&c->store, c->conf->reports_dir, err, sizeof(err)) != 0)
 		status = cli_fail(EX_NOINPUT, err);
 	if (status == 0)
 		status = whats[what].run(c);
@@ -242,6 +280,8 @@ int cmd_report(const struct options *o)
 	size_t what;
 	int status = find_what(o, &what);
 
+	if (status == 0)
+		status = check_options(o, what);
 	if (status == 0)
 		status = take_level(o->level, &c.level);
 	if (status == 0)

@@ -6,6 +6,7 @@
 
 #include "cli/lock.h"
 #include "cli/report_cmd.h"
+#include "report/heads.h"
 #include "report/rebuild.h"
 #include "report/verify.h"
 #include "util/text.h"
@@ -134,6 +135,33 @@ static void on_rebuilt(void *ctx, enum report_level level, const char *id, const
 	buf_free(&line);
 }
 
+/* What cannot be read is for who opens it to write. */
+static bool is_empty(struct report_store *s)
+{
+	struct report_files files;
+	struct heads_file heads;
+	bool empty = !heads_read(&heads, s, NULL) && !heads.there;
+
+	heads_file_free(&heads);
+	for (enum report_level i = 0; empty && i < N_LEVELS; i++) {
+		empty = report_files_names(s, report_levels[i].dir, &files) == 0 && files.n == 0;
+		report_files_free(&files);
+	}
+	return empty;
+}
+
+static int no_reports(const struct report_cmd *c)
+{
+	const char *dir = c->conf->reports_dir;
+	struct buf text = { 0 };
+
+	buf_adds(&text, "no reports in ");
+	text_term(&text, dir, strlen(dir));
+	cli_fail(EX_NOINPUT, text.data ? text.data : "out of memory");
+	buf_free(&text);
+	return EX_NOINPUT;
+}
+
 int report_cmd_rebuild(const struct report_cmd *c)
 {
 	const struct rebuild_config cfg = { .dir = c->conf->reports_dir,
@@ -144,9 +172,8 @@ int report_cmd_rebuild(const struct report_cmd *c)
 	char err[CLI_ERR_MAX] = "";
 	int lock, status;
 
-	/* Not to make a directory that was misspelt. */
-	if (access(c->conf->reports_dir, F_OK) != 0)
-		return cli_fail(EX_NOINPUT, strerror(errno));
+	if (is_empty(c->store))
+		return no_reports(c);
 	lock = lock_reports_dir(c->conf->reports_dir, err, sizeof(err));
 	if (lock < 0)
 		return cli_fail(lock == -EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT, err);

@@ -16,7 +16,7 @@
 /* A descriptor or -errno. */
 static int open_lock(int dir)
 {
-	int fd = openat(dir, LOCK_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+	int fd = openat(dir, REPORT_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 			0600);
 	struct stat st;
 	int err = 0;
@@ -71,7 +71,7 @@ int lock_reports_dir(const char *dir, char *err, size_t err_size)
 			 shown.data ? shown.data : "");
 	else
 		snprintf(err, err_size,
-			 "%s/" LOCK_FILE " cannot be locked (%s), so another agent could write "
+			 "%s/" REPORT_LOCK " cannot be locked (%s), so another agent could write "
 			 "there too: give another directory with --reports-dir",
 			 shown.data ? shown.data : "",
 			 lock == -EPERM ? "it is not a file of ours alone" : strerror(-lock));

@@ -8,8 +8,6 @@
 
 #include <stddef.h>
 
-#define LOCK_FILE ".lock"
-
 /*
  * Opens or makes dir as the store does, and locks it. The descriptor that holds the lock; or -errno and one sentence in err,
  * -EWOULDBLOCK when another holds it.

@@ -48,21 +48,27 @@ static bool is_file(int dir, const struct dirent *entry, edr_u64 *bytes)
 	return true;
 }
 
-/* The first few in order, for directories have none. */
-static void keep_strange(struct report_files *f, const char *name)
+void report_names_add(struct report_names *l, const char *name)
 {
-	size_t n = f->strange < REPORT_STRANGE_NAMED ? f->strange : REPORT_STRANGE_NAMED, at = n;
+	size_t n = l->n < REPORT_NAMED ? l->n : REPORT_NAMED, at = n;
 
-	f->strange++;
-	while (at > 0 && strcmp(name, f->strange_name[at - 1]) < 0)
+	l->n++;
+	while (at > 0 && strcmp(name, l->first[at - 1]) < 0)
 		at--;
-	if (at == REPORT_STRANGE_NAMED)
+	if (at == REPORT_NAMED)
 		return;
-	if (n == REPORT_STRANGE_NAMED)
+	if (n == REPORT_NAMED)
 		n--;
-	memmove(f->strange_name[at + 1], f->strange_name[at],
-		(n - at) * sizeof(f->strange_name[0]));
-	snprintf(f->strange_name[at], sizeof(f->strange_name[0]), "%s", name);
+	memmove(l->first[at + 1], l->first[at], (n - at) * sizeof(l->first[0]));
+	snprintf(l->first[at], sizeof(l->first[0]), "%s", name);
+}
+
+static bool is_passed_over(int dir, const struct dirent *entry)
+{
+	const char *name = entry->d_name;
+
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	       (store_is_temp(name) && is_file(dir, entry, NULL));
 }
 
 /* Room for one more; the array is as long as the power of two that holds it. */
@@ -89,7 +95,7 @@ static int take_name(int dir, const struct dirent *entry, bool sizes, struct rep
 		len = 0;
 	memcpy(f.id, entry->d_name, len);
 	if (!len || !store_good_name(f.id, STORE_NAME_MAX)) {
-		keep_strange(out, entry->d_name);
+		report_names_add(&out->strange, entry->d_name);
 		return 0;
 	}
 	err = grow(out);
@@ -129,7 +135,7 @@ static int list(struct report_store *s, const char *level, bool sizes, struct re
 	names = fdopendir(openat(dir, ".", DIR_FLAGS));
 	err = names ? 0 : -errno;
 	while (names && !err && (entry = readdir(names)))
-		if (entry->d_name[0] != '.')
+		if (!is_passed_over(dir, entry))
 			err = take_name(dir, entry, sizes, out);
 	if (names)
 		closedir(names);

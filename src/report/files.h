@@ -8,7 +8,14 @@
 #include "report/report.h"
 #include "wire/wire.h"
 
-#define REPORT_STRANGE_NAMED 3
+#define REPORT_NAMED 3
+
+/* How many there are, and the first of them in the order of their bytes, for directories have none. */
+struct report_names {
+	size_t n;
+	char first[REPORT_NAMED][256];
+};
+void report_names_add(struct report_names *l, const char *name);
 
 struct report_file {
 	char id[CHAIN_ID_MAX];
@@ -20,9 +27,7 @@ struct report_file {
 struct report_files {
 	struct report_file *file; /* by id */
 	size_t n;
-	size_t strange; /* names that no report has; links */
-	char strange_name[REPORT_STRANGE_NAMED]
-			 [256]; /* the first of them, in the order of their bytes */
+	struct report_names strange; /* names that no report has; links */
 };
 
 /* 0 with none when there is no such directory; -errno. */

@@ -32,6 +32,8 @@ void report_text_free(struct report_text *t);
 
 struct report_store;
 
+#define REPORT_LOCK ".lock" /* in the directory: cli/lock.h */
+
 /*
  * Opens or makes dir (0700) and in it those of all levels; the path may be relative. Every later
  * access goes through the directory's descriptor, without following links. -errno with one sentence

@@ -35,6 +35,14 @@ bool store_good_name(const char *name, size_t max)
 	return name[0] && name[0] != '.' && strlen(name) <= max && !name[strspn(name, allowed)];
 }
 
+bool store_is_temp(const char *name)
+{
+	const size_t len = strlen(STORE_TEMP_PREFIX);
+
+	return !strncmp(name, STORE_TEMP_PREFIX, len) &&
+	       !name[len + strspn(name + len, "0123456789-")];
+}
+
 /* mkdir -p: a directory that was configured may lie deeper than what is there. */
 static int make_dirs(const char *path)
 {
@@ -162,13 +170,9 @@ static size_t sweep(int dir)
 			close(fd);
 		return 0;
 	}
-	while ((entry = readdir(list))) {
-		const char *rest = entry->d_name + strlen(STORE_TEMP_PREFIX);
-
-		if (!strncmp(entry->d_name, STORE_TEMP_PREFIX, strlen(STORE_TEMP_PREFIX)) &&
-		    !rest[strspn(rest, "0123456789-")])
+	while ((entry = readdir(list)))
+		if (store_is_temp(entry->d_name))
 			swept += sweep_one(dir, entry->d_name);
-	}
 	closedir(list);
 	return swept;
 }

@@ -42,6 +42,8 @@ struct report_store {
 
 /* What a report or a level may be called: also the names that are written into other reports. */
 bool store_good_name(const char *name, size_t max);
+/* A temporary file's. */
+bool store_is_temp(const char *name);
 
 /*
  * A descriptor of the level's directory (NULL: of the whole) that is the caller's to close: another

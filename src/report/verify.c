@@ -425,30 +425,13 @@ static int walk_chain(struct walk *w)
 	return err;
 }
 
-/* Their names are anybody's; who prints the text escapes it. */
-static void say_strange(struct verify *v, enum report_level level)
-{
-	const struct report_files *f = &v->files[level];
-	struct buf names = { 0 };
-
-	for (size_t i = 0; i < f->strange && i < REPORT_STRANGE_NAMED; i++)
-		buf_addf(&names, "%s'%.100s'", i ? ", " : "", f->strange_name[i]);
-	if (f->strange > REPORT_STRANGE_NAMED)
-		buf_addf(&names, " and %zu more", f->strange - REPORT_STRANGE_NAMED);
-	if (f->strange)
-		verify_say(v, "strange", level, "",
-			   "%zu entries of the directory are no reports: %s", f->strange,
-			   buf_failed(&names) ? "" : names.data);
-	buf_free(&names);
-}
-
 static int check_level(struct verify *v, enum report_level level)
 {
 	const struct report_files *files = &v->files[level];
 	struct walk w = { .v = v, .level = level };
 	int err = 0;
 
-	say_strange(v, level);
+	verify_say_names(v, "strange", level, &files->strange, "the directory", "are no reports");
 	w.entry = calloc(files->n + 1, sizeof(*w.entry));
 	if (!w.entry)
 		return -ENOMEM;
@@ -509,6 +492,8 @@ int report_verify(struct report_store *s, const struct verify_config *cfg,
 	v.broken = out->problems > 0;
 	for (enum report_level i = LEVEL_BLOCK; !err && !cfg->chains_only && i < N_LEVELS; i++)
 		err = verify_parents(&v, i);
+	if (!err && !cfg->chains_only)
+		err = verify_dirs(&v);
 	for (enum report_level i = 0; i < N_LEVELS; i++)
 		report_files_free(&v.files[i]);
 	heads_file_free(&v.now);

@@ -15,8 +15,8 @@ struct verify_finding {
 	/*
 	 * changed, removed, cut, reordered, forged, unsigned, unreadable, differs (a parent from its
 	 * children), chain (chain.json), removals (removed.jsonl), newer (of a later schema_version:
-	 * only its chain can be judged), strange (a file that is no report); note: nothing wrong,
-	 * but worth knowing.
+	 * only its chain can be judged), strange (none of the agent's), open (others may write to it);
+	 * note: nothing wrong, but worth knowing.
 	 */
 	const char *kind;
 	enum report_level level; /* N_LEVELS: of none */
@@ -36,7 +36,7 @@ struct verify_totals {
 
 struct verify_config {
 	const struct chain_key *key; /* NULL: signatures are not checked */
-	bool chains_only;	     /* parents are not made again */
+	bool chains_only;	     /* neither parents nor what lies beside the reports */
 	void (*on_finding)(void *ctx, const struct verify_finding *f);
 	void *ctx;
 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* verify.c: each level's chain; verify_parents.c: parents from their children. */
+/*
+ * verify.c: each level's chain; verify_parents.c: parents from their children; verify_dirs.c: what lies
+ * beside the reports, and who may write.
+ */
 #ifndef EDR_REPORT_VERIFY_PRIVATE_H
 #define EDR_REPORT_VERIFY_PRIVATE_H
 
@@ -23,5 +26,9 @@ void verify_say(struct verify *v, const char *kind, enum report_level level, con
 /* 1: there was something new, and v->now has it; 0; -errno. */
 int verify_read_again(struct verify *v);
 int verify_parents(struct verify *v, enum report_level level);
+/* "3 entries of `where` `what`: 'a', 'b', 'c'", if there are any. */
+void verify_say_names(struct verify *v, const char *kind, enum report_level level,
+		      const struct report_names *names, const char *where, const char *what);
+int verify_dirs(struct verify *v);
 
 #endif

@@ -83,6 +83,27 @@ static struct verify_totals verify(void)
 	return totals;
 }
 
+static void add_finding(void *ctx, const struct verify_finding *f)
+{
+	buf_addf(ctx, "%s: %s\n", f->kind, f->text);
+}
+
+/* Nothing but that, and chains that are well. */
+static void verify_says(const char *expected)
+{
+	struct buf said = { 0 };
+	const struct verify_config cfg = { .on_finding = add_finding, .ctx = &said };
+	struct verify_totals totals;
+	struct report_store *s;
+
+	ck_assert_int_eq(report_store_open_read(&s, dir, err, sizeof(err)), 0);
+	ck_assert_int_eq(report_verify(s, &cfg, &totals), 0);
+	report_store_close(s);
+	ck_assert_str_eq(said.data ? said.data : "", expected);
+	ck_assert_int_eq(totals.problems > 0, expected[0] != '\0');
+	buf_free(&said);
+}
+
 static void rebuild(void)
 {
 	const struct rebuild_config cfg = { .dir = dir };
@@ -287,6 +308,115 @@ START_TEST(a_directory_of_another)
 }
 END_TEST
 
+/* ---- beside the reports ---- */
+
+START_TEST(what_lies_beside_the_reports_is_told)
+{
+	static const struct {
+		const char *name, *said;
+		size_t plant;
+	} beside[] = {
+		{ "notes.txt",
+		  "strange: 1 entries of the directory are none of the agent's: 'notes.txt'\n", 0 },
+		{ ".hidden",
+		  "strange: 1 entries of the directory are none of the agent's: '.hidden'\n", 0 },
+		{ "link", "strange: 1 entries of the directory are none of the agent's: 'link'\n",
+		  1 },
+		{ ".tmp-x",
+		  "strange: 1 entries of the directory are none of the agent's: '.tmp-x'\n", 0 },
+		{ ".tmp-1-2",
+		  "strange: 1 entries of the directory are none of the agent's: '.tmp-1-2'\n", 3 },
+		{ ".tmp-1-2", "", 0 },
+		{ "cells/.tmp-1-2", "", 0 },
+		{ "cells/.hidden",
+		  "strange: 1 entries of the directory are no reports: '.hidden'\n", 0 },
+		{ "checkpoint/.hidden",
+		  "strange: 1 entries of checkpoint/ are no checkpoints: '.hidden'\n", 0 },
+		{ "checkpoint/x.json",
+		  "strange: 1 entries of checkpoint/ are no checkpoints: 'x.json'\n", 0 },
+		{ "checkpoint/open-001728019800-000001-00000001.json", "", 0 },
+		{ "checkpoint/open-001728019800-000001-00000001.json",
+		  "strange: 1 entries of checkpoint/ are no checkpoints: "
+		  "'open-001728019800-000001-00000001.json'\n",
+		  1 },
+		{ "dir",
+		  "strange: 1 entries of the directory are none of the agent's: 'dir'\n"
+		  "open: 1 entries of the directory belong to others, or others may write to them: "
+		  "'dir'\n",
+		  5 },
+	};
+	char path[256];
+
+	ck_assert_int_eq(run(0, N_CELLS), 0);
+	verify_says("");
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		in_dir(path, beside[i].name);
+		plants[beside[i].plant](path);
+		verify_says(beside[i].said);
+		clear(beside[i].name);
+	}
+	for (char name[] = "many-0"; name[5] < '5'; name[5]++) {
+		in_dir(path, name);
+		plant_file(path);
+	}
+	verify_says("strange: 5 entries of the directory are none of the agent's: "
+		    "'many-0', 'many-1', 'many-2' and 2 more\n");
+}
+END_TEST
+
+START_TEST(a_checkpoint_that_is_a_link_is_told)
+{
+	char path[256];
+
+	ck_assert_int_eq(run(0, N_CELLS), 0);
+	clear("checkpoint");
+	verify_says("");
+	in_dir(path, "checkpoint");
+	plant_link_to_dir(path);
+	verify_says("strange: 1 entries of the directory are none of the agent's: 'checkpoint'\n");
+}
+END_TEST
+
+#define OPEN "belong to others, or others may write to them: "
+
+START_TEST(what_others_may_write_is_told)
+{
+	static const struct {
+		const char *name, *said;
+		mode_t mode;
+	} open[] = {
+		{ "", "open: 1 entries of the directory " OPEN "'.'\n", 0770 },
+		{ "chain.json", "open: 1 entries of the directory " OPEN "'chain.json'\n", 0602 },
+		{ "checkpoint", "open: 1 entries of the directory " OPEN "'checkpoint'\n", 0777 },
+		{ "daily", "open: 1 entries of the directory " OPEN "'daily'\n", 0720 },
+		{ "cells/cell-20241004T0500Z.json",
+		  "open: 1 entries of the directory " OPEN "'cell-20241004T0500Z.json'\n", 0620 },
+		{ "cells/cell-20241004T0500Z.json", "", 0644 },
+	};
+	char path[256];
+	struct stat st;
+
+	ck_assert_int_eq(run(LATER, N_CELLS), 0);
+	for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++) {
+		in_dir(path, open[i].name);
+		ck_assert_int_eq(stat(path, &st), 0);
+		ck_assert_int_eq(chmod(path, open[i].mode), 0);
+		verify_says(open[i].said);
+		ck_assert_int_eq(chmod(path, st.st_mode & 07777), 0);
+		if (geteuid() || !open[i].said[0] || !open[i].name[0])
+			continue;
+		ck_assert_int_eq(chown(path, 12345, 12345), 0);
+		verify_says(open[i].said);
+		ck_assert_int_eq(chown(path, 0, 0), 0);
+	}
+	in_dir(path, "checkpoint/open-001728019800-000001-00000001.json");
+	plant_file(path);
+	ck_assert_int_eq(chmod(path, 0666), 0);
+	verify_says("open: 1 entries of checkpoint/ " OPEN
+		    "'open-001728019800-000001-00000001.json'\n");
+}
+END_TEST
+
 /* ---- a cell whose digest fits ---- */
 
 /* In place of the one that was written; `behind`: beside it, as if it had come next. */
@@ -409,6 +539,12 @@ int main(void)
 	tc = tcase_create("a_directory_of_another");
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_directory_of_another);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("beside_the_reports");
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, what_lies_beside_the_reports_is_told);
+	tcase_add_test(tc, a_checkpoint_that_is_a_link_is_told);
+	tcase_add_test(tc, what_others_may_write_is_told);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("a_forged_cell");
 	tcase_add_checked_fixture(tc, setup, teardown);

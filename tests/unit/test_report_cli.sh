@@ -3,6 +3,7 @@
 #
 # `report` as its users meet it.
 set -eu
+umask 077
 
 program=${EDR_BINARY:?names the program}
 generator=${EDR_BUILD_DIR:?}/tree/gen_capture
@@ -26,8 +27,15 @@ expect()
 	[ -z "$text" ] || grep -qF -e "$text" "$tmp/both" || fail "'$text' is not in what report $* prints"
 }
 
-expect 66 "cannot open" list
-[ ! -e "$R" ] || fail "looking made a directory"
+for what in list "show latest" verify rebuild export; do
+	# shellcheck disable=SC2086
+	expect 66 "cannot open the directory $R: No such file or directory" $what
+	[ ! -e "$R" ] || fail "report $what made a directory"
+done
+mkdir "$R"
+expect 66 "no reports in $R" rebuild
+[ -z "$(ls -A "$R")" ] || fail "rebuild makes something of nothing"
+rmdir "$R"
 mkdir "$tmp/captures"
 "$generator" -q -d 2 "$tmp/captures" >/dev/null
 for capture in "$tmp"/captures/*.cap; do
@@ -45,6 +53,17 @@ for time in 2026-11-21 2026-11-21T20:00 2026-11-21T20:00:00.5Z 2026-11-21T20:00:
 done
 expect 64 "too many" list more
 expect 64 "say which" show
+expect 64 "contradict each other" show latest --json --text
+for option in --text "--level cell" --force; do
+	# shellcheck disable=SC2086
+	expect 64 "report verify has no option ${option%% *}" verify $option
+done
+expect 64 "report list has no option --text" list --text
+expect 64 "report export has no option --text" export --text
+expect 64 "report list has no option --force" list --force
+expect 64 "report rebuild has no option --since" rebuild --since 2d
+expect 64 "report rebuild has no option --json" rebuild --json
+expect 0 '"report_id"' show latest --json
 expect 66 "there is no report" show nosuch
 expect 0 "REPORT" list
 expect 0 "block-" list --level block
@@ -205,6 +224,14 @@ R=$mine
 touch "$R/daily/$(printf 'a\033[2J')"
 expect 1 "strange    daily: 1 entries of the directory are no reports: 'a\x1b[2J'" verify
 rm "$R"/daily/a*
+touch "$R/$(printf 'b\033[2J')"
+expect 1 "strange    reports: 1 entries of the directory are none of the agent's: 'b\x1b[2J'" verify
+expect 1 '"kind": "strange", "level": null' verify --json
+rm "$R"/b?*2J
+chmod g+w "$R/cells"
+expect 1 "open       reports: 1 entries of the directory belong to others, or others may write to them: 'cells'" verify
+chmod g-w "$R/cells"
+expect 0 "all is well" verify
 
 # Where the lock cannot be had, nothing is made.
 rm "$R/.lock"
