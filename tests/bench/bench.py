@@ -420,11 +420,12 @@ def run(options, json_file):
         why, status = measure_all(bench, found)
     finally:
         bench.close()
+    if why and not any("loads" in a for a in found["agents"].values()):
+        say(f"{why}: no agent was measured to its end")
+        return status  # an older file is worth more than an empty one
     if why:
         say(f"{why}: only agents that were measured to their end are shown")
         found["ended_early"] = why
-    if why and not any("loads" in a for a in found["agents"].values()):
-        return status  # an older file is worth more than an empty one
     if not tell(found, json_file):
         status = status or 1
     return status
