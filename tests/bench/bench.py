@@ -248,9 +248,10 @@ def lost(agent):
 
 def own_row(name, a):
     idle, storm = a["memory_idle"], a["memory_storm"]
-    return [name, number(flat_out(a)) + mark(flat_out_load(a)), number(a["paced_cpu_ms_per_1000"]), mb(idle["total"]), mb(storm["total"]),
-            f"{mb(storm['user'])} + {mb(storm['kernel'])}", mb(storm["rss_peak"]), number(a["idle_cpu_ms_per_s"], ".2f"),
-            number(a["idle_wakeups_per_s"]), number(a["first_event_s"], ".2f"), number(a["bytes_per_event"], ".0f"), lost(a)]
+    return [name, number(flat_out(a)) + mark(flat_out_load(a)), number(a["paced_cpu_ms_per_1000"]), mb(idle["total"]),
+            mb(storm["total"]), f"{mb(storm['user'])} + {mb(storm['kernel'])}", mb(storm["rss_peak"]),
+            number(a["idle_cpu_ms_per_s"], ".2f"), number(a["idle_wakeups_per_s"]), number(a["first_event_s"], ".2f"),
+            number(a["bytes_per_event"], ".0f"), lost(a)]
 
 
 def against(us, them):
