@@ -170,6 +170,7 @@ class Edr(Agent):
     stop_signal = signal.SIGTERM
     execs_only = False
     hooks, output = "default", False
+    settings = ()  # SECTION.KEY=VALUE
 
     def __init__(self, place, build):
         super().__init__(place, build)
@@ -182,6 +183,8 @@ class Edr(Agent):
         open(f"{self.place}/conf", "w").close()
         argv = [self.program, "run", "-c", f"{self.place}/conf", "--reports-dir", f"{self.place}/reports",
                 "--hooks", self.hooks]
+        for setting in self.settings:
+            argv += ["--set", setting]
         return argv + (["--output", f"{self.place}/events.jsonl"] if live or self.output else [])
 
     def ready(self):
@@ -208,6 +211,11 @@ class Edr(Agent):
                     for key in into:
                         into[key] += row[key]
         return sums
+
+
+class EdrListed(Edr):
+    name, what = "edr-listed", "the same as edr, with max_interim_mb = 0: each event is listed in the reports"
+    settings = ("limits.max_interim_mb=0",)
 
 
 class EdrLean(Edr):
@@ -362,4 +370,4 @@ class Laurel(Auditd):
 
 
 # auditd last: once audit was on, every system call of the host stays slower until the next boot.
-AGENTS = [Edr, EdrLean, EdrOutput, Execsnoop, Bpftrace, Auditd, Laurel]
+AGENTS = [Edr, EdrListed, EdrLean, EdrOutput, Execsnoop, Bpftrace, Auditd, Laurel]

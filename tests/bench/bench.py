@@ -8,7 +8,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -16,9 +15,11 @@ import tempfile
 import time
 
 from agents import AGENTS, output_of, read
+from ending import Ended, end_on_signals
 
 PACED_RATE = 500
 SPOILT_MAX = 5  # rounds that may be made again
+USAGE = 64
 
 # name: pace's KIND, how many (and with --quick), workers, a program or nothing
 LOADS = {
@@ -33,31 +34,47 @@ LOADS = {
 }
 
 
+def say(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+class LoadFailed(Exception):
+    pass
+
+
 class Bench:
     def __init__(self, options):
         self.options = options
+        self.pace = f"{options.build}/truth/pace"
+        os.stat(self.pace)
         self.tmp = tempfile.mkdtemp(prefix="edr-bench.")
         self.noop, self.agent = f"{self.tmp}/noop", None
-        self.pace = f"{options.build}/truth/pace"
         shutil.copy(f"{options.build}/truth/noop", self.noop)
         with open(f"{self.tmp}/build.sh", "w") as f:
             f.write(f"#!/bin/sh\nPATH=/usr/bin:/bin; export PATH; cd {options.root} || exit 1\nfor f in src/util/*.c; do\n"
                     f"\tcc -O2 -Iinclude -Isrc -D_GNU_SOURCE -c -o {self.tmp}/o.o $f || exit 1\ndone\n")
         os.chmod(f"{self.tmp}/build.sh", 0o755)
 
-    def say(self, text):
-        print(f"bench: {text}", file=sys.stderr, flush=True)
-
-    def close(self):
+    def end_agent(self):
         if self.agent:
             self.agent.stop()
+
+    def close(self):
+        self.end_agent()
         shutil.rmtree(self.tmp, ignore_errors=True)
 
     # ---- one run ----
 
     def run_pace(self, *args):
-        done = subprocess.run([self.pace, *map(str, args)], capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
+        with subprocess.Popen([self.pace, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as pace:
+            try:
+                out, errors = pace.communicate()
+            finally:
+                pace.terminate()  # and its workers with it, which a kill would leave
+        run = json.loads(out) if pace.returncode == 0 else {}
+        if not run.get("done"):
+            raise LoadFailed(f"the load has failed: pace {' '.join(map(str, args))}: status {pace.returncode} {errors.strip()}")
+        return run
 
     def run_load(self, name):
         kind, full, quick, workers, program = LOADS[name]
@@ -112,12 +129,12 @@ class Bench:
             b1, b2 = self.run_with(name), self.run_with(name)
             self.agent.stop()
             a2 = self.run_load(name)
-            if quiet and self.quiet(0) or spoilt >= SPOILT_MAX:
-                found += [(a1, b1), (a2, b2)]
-            else:
-                spoilt += 1
+            quiet = quiet and self.quiet(0)
+            if quiet or spoilt >= SPOILT_MAX:
+                found += [{"without": a, "with": b, "spoilt": not quiet} for a, b in ((a1, b1), (a2, b2))]
+            spoilt += not quiet
         if spoilt:
-            self.say(f"{self.agent.name}: {name}: somebody else traced system calls in {spoilt} rounds")
+            say(f"{self.agent.name}: {name}: somebody else traced system calls in {spoilt} rounds")
         return found[:pairs]
 
     def life(self):
@@ -137,8 +154,12 @@ class Bench:
         found["paced_cpu_ms_per_1000"] = run["agent_cpu"] * 1e6 / run["done"]
         done = run["done"]
         connects = subprocess.Popen([self.pace, "connect", str(storm), "1"], stdout=subprocess.DEVNULL)
-        run = self.run_with("exec", storm, 2, self.noop)
-        connects.wait()
+        try:
+            run = self.run_with("exec", storm, 2, self.noop)
+            connects.wait()
+        finally:
+            connects.terminate()
+            connects.wait()
         found["storm_seconds"] = run["seconds"]
         time.sleep(1)
         found["memory_storm"] = self.agent.memory()
@@ -153,16 +174,16 @@ class Bench:
         self.agent = agent = kind(f"{self.tmp}/agent", self.options.build)
         why = agent.missing()
         if why:
-            self.say(f"{agent.name} is left out: {why}")
+            say(f"{agent.name} is left out: {why}")
             return {"what": agent.what, "left_out": why}
-        self.say(f"{agent.name}")
+        say(agent.name)
         firsts = [self.first_event() for _ in range(3)]
         found = {"what": agent.what, "version": agent.version(), "loads": {}}
         found["first_event_s"] = statistics.median([f if f is not None else 30 for f in firsts])
         agent.settle_s = found["first_event_s"]
         for name in self.options.loads:
             found["loads"][name] = summary(self.abba(name, self.options.pairs))
-            self.say(f"{agent.name}: {name} {ratio_cell(found['loads'][name], 'wall')}")
+            say(f"{agent.name}: {name} {ratio_cell(found['loads'][name], 'wall')}")
         found.update(self.life())
         return found
 
@@ -177,22 +198,33 @@ def spread(values):
 
 
 def summary(pairs):
-    per_1000 = [b["agent_cpu"] * 1e6 / b["done"] for _, b in pairs]
+    def by_pair(what):
+        return spread([pair["with"][what] / pair["without"][what] for pair in pairs])
+
     return {
-        "wall": spread([b["seconds"] / a["seconds"] for a, b in pairs]),
-        "cpu": spread([b["cpu_seconds"] / a["cpu_seconds"] for a, b in pairs]),
-        "agent_cpu_ms_per_1000": spread(per_1000),
-        "pairs": [{"without": a, "with": b} for a, b in pairs],
+        "wall": by_pair("seconds"),
+        "cpu": by_pair("cpu_seconds"),
+        "agent_cpu_ms_per_1000": spread([p["with"]["agent_cpu"] * 1e6 / p["with"]["done"] for p in pairs]),
+        "spoilt_pairs": sum(p["spoilt"] for p in pairs),
+        "pairs": pairs,
     }
+
+
+def mark(*loads):
+    return " !" if any(load and load["spoilt_pairs"] for load in loads) else ""
 
 
 def ratio_cell(load, what):
     r = load[what]
-    return f"x{r['median']:.2f} ({r['q1']:.2f}-{r['q3']:.2f})"
+    return f"x{r['median']:.2f} ({r['q1']:.2f}-{r['q3']:.2f}){mark(load)}"
+
+
+def flat_out_load(agent):
+    return agent["loads"].get("exec-2") or agent["loads"].get("exec-1")
 
 
 def flat_out(agent):
-    load = agent["loads"].get("exec-2") or agent["loads"].get("exec-1")
+    load = flat_out_load(agent)
     return load["agent_cpu_ms_per_1000"]["median"] if load else None
 
 
@@ -216,20 +248,30 @@ def lost(agent):
 
 def own_row(name, a):
     idle, storm = a["memory_idle"], a["memory_storm"]
-    return [name, number(flat_out(a)), number(a["paced_cpu_ms_per_1000"]), mb(idle["total"]), mb(storm["total"]),
-            f"{mb(storm['user'])} + {mb(storm['kernel'])}", mb(storm["rss_peak"]), number(a["idle_cpu_ms_per_s"], ".2f"),
-            number(a["idle_wakeups_per_s"]), number(a["first_event_s"], ".2f"), number(a["bytes_per_event"], ".0f"), lost(a)]
+    return [name, number(flat_out(a)) + mark(flat_out_load(a)), number(a["paced_cpu_ms_per_1000"]), mb(idle["total"]),
+            mb(storm["total"]), f"{mb(storm['user'])} + {mb(storm['kernel'])}", mb(storm["rss_peak"]),
+            number(a["idle_cpu_ms_per_s"], ".2f"), number(a["idle_wakeups_per_s"]), number(a["first_event_s"], ".2f"),
+            number(a["bytes_per_event"], ".0f"), lost(a)]
 
 
 def against(us, them):
     """Our figure by theirs: below 1 is better."""
-    row = [flat_out(us) / flat_out(them) if flat_out(us) and flat_out(them) else None,
-           us["paced_cpu_ms_per_1000"] / them["paced_cpu_ms_per_1000"] if them["paced_cpu_ms_per_1000"] else None]
-    for load in us["loads"]:
-        both = us["loads"][load]["cpu"]["median"], them["loads"][load]["cpu"]["median"]
-        row.append(both[0] / both[1])
-    row.append(us["memory_storm"]["total"] / them["memory_storm"]["total"])
-    return [number(v, ".2f") for v in row]
+    def ratio(a, b, *loads):
+        return number(a / b if a and b else None, ".2f") + mark(*loads)
+
+    row = [ratio(flat_out(us), flat_out(them), flat_out_load(us), flat_out_load(them)),
+           ratio(us["paced_cpu_ms_per_1000"], them["paced_cpu_ms_per_1000"])]
+    for name, ours in us["loads"].items():
+        theirs = them["loads"][name]
+        row.append(ratio(ours["cpu"]["median"], theirs["cpu"]["median"], ours, theirs))
+    return row + [ratio(us["memory_storm"]["total"], them["memory_storm"]["total"])]
+
+
+def spoilt_lines(agents):
+    """What the mark in the tables means"""
+    text = "".join(f"! {n}: {name}: in {load['spoilt_pairs']} of {len(load['pairs'])} pairs somebody else traced system calls\n"
+                   for n, a in agents.items() for name, load in a["loads"].items() if load["spoilt_pairs"])
+    return "\n" + text if text else ""
 
 
 def markdown(found):
@@ -242,6 +284,7 @@ def markdown(found):
     for what, title in (("wall", "Time"), ("cpu", "CPU time")):
         text += f"\n{title} of the load, with by without the agent: median (quartiles)\n\n"
         text += table(["agent"] + loads, [[n] + [ratio_cell(a["loads"][x], what) for x in loads] for n, a in agents.items()])
+    text += spoilt_lines(agents)
     text += "\nThe agent itself\n\n" + table(
         ["agent", "ms per 1,000 execs", f"at {PACED_RATE}/s", "MB idle", "MB after the storm", "process + BPF", "VmHWM",
          "idle ms/s", "wake-ups/s", "first event s", "bytes an event", "execs lost"],
@@ -275,6 +318,38 @@ def others_trace():
     return bool(re.search(r"tracepoint\s+sys_(enter|exit)_", output_of("bpftool", "perf")))
 
 
+class JsonFile:
+    """Made beside its name before anything is measured, and renamed when it is whole."""
+
+    def __init__(self, path):
+        self.path, self.part = os.path.realpath(path), None
+        if not os.path.basename(path) or os.path.dirname(os.path.abspath(path)) == "/dev" or \
+                os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(f"{path} is not a regular file")
+        self.part = f"{self.path}.{os.getpid()}.part"
+        self.file = open(self.part, "x")
+
+    def write(self, found):
+        json.dump(found, self.file, indent=1)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        os.rename(self.part, self.path)
+        self.part = None
+
+    def close(self):
+        if self.part:
+            os.unlink(self.part)
+
+
+class Parser(argparse.ArgumentParser):
+    """As scripts/bench: what it hands over by itself is not shown, and wrong usage is 64."""
+
+    def error(self, message):
+        self.print_usage(sys.stderr)
+        say(f"{message}; try --help")
+        sys.exit(USAGE)
+
+
 def parse():
     def words(known):
         def split(text):
@@ -284,44 +359,98 @@ def parse():
             return text.split(",")
         return split
 
+    def pairs(text):
+        if not text.isdecimal() or not int(text):
+            raise argparse.ArgumentTypeError(f"needs a number of at least 1, and not '{text}'")
+        return int(text)
+
     names = [a.name for a in AGENTS]
-    p = argparse.ArgumentParser(add_help=False)
-    p.add_argument("--root", required=True)
-    p.add_argument("--build", required=True)
+    p = Parser(prog="sudo scripts/bench", add_help=False, allow_abbrev=False)
+    p.add_argument("--root", required=True, help=argparse.SUPPRESS)
+    p.add_argument("--build", required=True, help=argparse.SUPPRESS)
+    p.add_argument("--only-parse", action="store_true", help=argparse.SUPPRESS)
     p.add_argument("--quick", action="store_true")
-    p.add_argument("--pairs", type=int)
-    p.add_argument("--agents", type=words(names), default=names)
-    p.add_argument("--loads", type=words(list(LOADS)), default=list(LOADS))
-    p.add_argument("--json")
+    p.add_argument("--pairs", type=pairs, metavar="N")
+    p.add_argument("--agents", type=words(names), default=names, metavar="LIST")
+    p.add_argument("--loads", type=words(list(LOADS)), default=list(LOADS), metavar="LIST")
+    p.add_argument("--json", metavar="FILE")
+    p.add_argument("--install-peers", action="store_true")  # scripts/bench has done it
     options = p.parse_args()
     options.pairs = options.pairs or (4 if options.quick else 10)
     return options
 
 
-def main():
-    options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+def measure_all(bench, found):
+    """Puts into found what is complete; why it ended before its time, and the exit status."""
+    agents = found["agents"]
+    try:
+        for kind in AGENTS:
+            if kind.name in bench.options.agents:
+                agents[kind.name] = {"what": kind.what, "left_out": "it was not measured to its end"}
+                try:
+                    agents[kind.name] = bench.measure(kind)
+                except RuntimeError as error:
+                    say(str(error))
+                    agents[kind.name]["left_out"] = str(error)
+                finally:
+                    bench.end_agent()
+    except Ended as ended:
+        return str(ended), ended.status
+    except (LoadFailed, OSError, ValueError) as error:
+        return str(error), 1
+    return None, 0
+
+
+def tell(found, json_file):
+    """The tables first, whatever becomes of the file; true when both could be written."""
+    well = True
+    for write in [lambda: print(markdown(found), flush=True)] + ([lambda: json_file.write(found)] if json_file else []):
+        try:
+            write()
+        except OSError as error:
+            say(f"what was measured could not be written: {error}")
+            well = False
+    return well
+
+
+def run(options, json_file):
     bench = Bench(options)
     found = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "machine": machine(),
              "options": {"quick": options.quick, "pairs": options.pairs}, "agents": {}}
     try:
-        for kind in AGENTS:
-            if kind.name in options.agents:
-                try:
-                    found["agents"][kind.name] = bench.measure(kind)
-                except RuntimeError as error:
-                    bench.say(str(error))
-                    found["agents"][kind.name] = {"what": kind.what, "left_out": str(error)}
-                finally:
-                    bench.agent.stop()
+        why, status = measure_all(bench, found)
     finally:
         bench.close()
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump(found, f, indent=1)
-    print(markdown(found))
+    if why and not any("loads" in a for a in found["agents"].values()):
+        say(f"{why}: no agent was measured to its end")
+        return status  # an older file is worth more than an empty one
+    if why:
+        say(f"{why}: only agents that were measured to their end are shown")
+        found["ended_early"] = why
+    if not tell(found, json_file):
+        status = status or 1
+    return status
+
+
+def main():
+    options = parse()
+    if options.only_parse:
+        return 0
+    end_on_signals()
+    json_file = None
+    try:
+        json_file = JsonFile(options.json) if options.json else None
+        return run(options, json_file)
+    except OSError as error:
+        say(str(error))
+        return 1
+    except Ended as ended:
+        say(str(ended))
+        return ended.status
+    finally:
+        if json_file:
+            json_file.close()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -4,7 +4,7 @@
 # tests/bench/profile.sh [default|lean]
 #
 # Where the kernel's part of the time goes: ns a run and runs of each BPF program during the loads of scripts/bench, and the
-# bytes of each map. Counting itself costs about 20 ns a run; kernel.bpf_stats_enabled is put back at the end.
+# bytes of each map. Counting itself costs 20 to 60 ns a run; kernel.bpf_stats_enabled is put back at the end.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 : "${EDR_BUILD_DIR:=$root/build}"

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import tempfile
 import time
 
 from agents import Edr, read
+from ending import Ended, end_on_signals
 
 WARM_UP = 0.2  # of the time, until tables and allocator have their size
 MEMORY_GROWTH, MEMORY_SLACK_MB = 0.05, 2
@@ -42,9 +42,10 @@ class SoakAgent(Edr):
 
 class Soak:
     def __init__(self, options):
+        self.pace = f"{options.build}/truth/pace"
+        os.stat(self.pace)
         self.tmp = tempfile.mkdtemp(prefix="edr-soak.")
         self.noop = f"{self.tmp}/noop"
-        self.pace = f"{options.build}/truth/pace"
         shutil.copy(f"{options.build}/truth/noop", self.noop)
         self.agent = SoakAgent(f"{self.tmp}/agent", options.build)
         self.load = None
@@ -158,10 +159,18 @@ def main():
     p.add_argument("--build", required=True)
     p.add_argument("--minutes", type=float, required=True)
     options = p.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    soak = Soak(options)
+    end_on_signals()
+    try:
+        soak = Soak(options)
+    except OSError as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 1
     try:
         soak.run(options.minutes * 60)
+    except Ended as ended:
+        soak.close()
+        print(f"soak: {ended}: nothing is judged", file=sys.stderr)
+        return ended.status
     except RuntimeError as error:
         soak.fail(str(error))
     finally:
