@@ -257,8 +257,6 @@ void checkpoints_end(struct checkpoints *c)
 
 /* ---- those that are there ---- */
 
-#define MAX_NAMED_RUN (CHECKPOINT_MAX_RUN - 100000)
-
 unsigned checkpoint_last_run(struct report_store *s)
 {
 	struct checkpoint_name name;
@@ -269,7 +267,7 @@ unsigned checkpoint_last_run(struct report_store *s)
 		return 0;
 	for (size_t i = 0; i < f.n; i++)
 		if (checkpoint_parse(f.file[i].id, &name) && name.run > last &&
-		    name.run <= MAX_NAMED_RUN)
+		    name.run <= CHECKPOINT_MAX_NAMED_RUN)
 			last = name.run;
 	report_files_free(&f);
 	return last;

@@ -45,9 +45,13 @@ void checkpoints_end(struct checkpoints *c);
  */
 int checkpoint_key(struct chain_key *out, const struct chain_key *key);
 
-/* Greater runs are planted: nobody is killed so often in a window. */
+/*
+ * Nobody is killed so often in a window: greater runs are planted. Names above the second count only where
+ * they are used, so that the next run's own can always be told from theirs.
+ */
 #define CHECKPOINT_MAX_RUN 999999
-/* The greatest run of all names up to a little less than that, for the next one is above it; 0: none. */
+#define CHECKPOINT_MAX_NAMED_RUN 899999
+/* The greatest run of all names up to the second; 0: none. The next one's is above it. */
 unsigned checkpoint_last_run(struct report_store *s);
 
 /* What its name tells; false when it is not as we write them. */

@@ -370,6 +370,9 @@ static int add(struct recovery *r, struct cell *delta, const struct checkpoint_n
 		r->to_ns = t->watched_from_ns;
 		return 0;
 	}
+	/* The first one of the run is missing: its mark tells from when on. */
+	if (!err && r->mark && t->watched_from_ns > r->to_ns + HOLE_NS)
+		err = take_mark(r);
 	cell_free(r->mark);
 	r->mark = NULL;
 	if (!err && cell_totals(r->cell)->watched_to_ns &&
@@ -446,12 +449,15 @@ static int check_spent(struct recovery *r, const struct cell_totals *t,
 }
 
 /* What cannot be read is of nobody; all the rest may be of a host or a key that comes back. */
-static int pass_over(struct recovery *r, const char *id, enum checkpoint_doubt doubt)
+static int pass_over(struct recovery *r, const char *id, const struct checkpoint_name *name,
+		     enum checkpoint_doubt doubt)
 {
 	r->out->doubt[doubt]++;
 	if (doubt == CHECKPOINT_SPENT)
 		return 0;
 	r->doubtful = true;
+	if (doubt == CHECKPOINT_DAMAGED && name->run > CHECKPOINT_MAX_NAMED_RUN)
+		report_remove(r->store, CHECKPOINT_DIR, id);
 	return doubt == CHECKPOINT_DAMAGED ? 0 : report_files_add(&r->out->kept, id);
 }
 
@@ -469,7 +475,7 @@ static int add_file(struct recovery *r, const char *id, const struct checkpoint_
 		return add(r, c.cell, name, c.interval_s);
 	}
 	cell_free(c.cell);
-	return err ? err : pass_over(r, id, c.doubt);
+	return err ? err : pass_over(r, id, name, c.doubt);
 }
 
 /* The checkpoints from *i on that are of one window. */
@@ -490,7 +496,8 @@ static int recover_window(struct recovery *r, const struct report_files *f, size
 	       name.end_ns == first.end_ns;
 	     ++*i) {
 		err = add_file(r, f->file[*i].id, &name);
-		r->files.last_run = name.run;
+		if (name.run <= CHECKPOINT_MAX_NAMED_RUN || name.run <= r->out->last_run)
+			r->files.last_run = name.run;
 	}
 	free(r->spent);
 	r->spent = NULL;
