@@ -362,6 +362,7 @@ static int add(struct recovery *r, struct cell *delta, const struct checkpoint_n
 {
 	const struct cell_totals *t = cell_totals(delta);
 	int err = begin(r, t, name->run);
+	const edr_s64 hole_ns = r->doubtful ? 0 : HOLE_NS;
 
 	r->interval_s = interval_s;
 	if (!err && name->serial == 1 && !t->events) {
@@ -371,12 +372,12 @@ static int add(struct recovery *r, struct cell *delta, const struct checkpoint_n
 		return 0;
 	}
 	/* The first one of the run is missing: its mark tells from when on. */
-	if (!err && r->mark && t->watched_from_ns > r->to_ns + HOLE_NS)
+	if (!err && r->mark && t->watched_from_ns > r->to_ns + hole_ns)
 		err = take_mark(r);
 	cell_free(r->mark);
 	r->mark = NULL;
 	if (!err && cell_totals(r->cell)->watched_to_ns &&
-	    t->watched_from_ns > r->to_ns + HOLE_NS && !t->clock_steps)
+	    t->watched_from_ns > r->to_ns + hole_ns && !t->clock_steps)
 		err = note_gap(r->cell, r->to_ns, t->watched_from_ns, r->doubtful ? DOUBT : HOLE);
 	if (!err)
 		err = cell_merge(r->cell, delta);

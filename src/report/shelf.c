@@ -412,12 +412,12 @@ static void choose_resumed(struct report_shelf *s)
 static void tell_doubts(const struct report_shelf *s)
 {
 	static const char *const why[CHECKPOINT_DOUBTS] = {
-		[CHECKPOINT_DAMAGED] = "damaged or changed, and removed",
+		[CHECKPOINT_DAMAGED] = "damaged or changed",
 		[CHECKPOINT_UNSIGNED] = "not signed with this key",
 		[CHECKPOINT_RENAMED] = "written under another name",
 		[CHECKPOINT_FOREIGN] = "of another machine id",
 		[CHECKPOINT_LATER] = "of a window that has not begun",
-		[CHECKPOINT_SPENT] = "of a time that cells have already, and removed"
+		[CHECKPOINT_SPENT] = "of a time that cells have already"
 	};
 	struct buf text = { 0 };
 	size_t n = 0;
