@@ -123,10 +123,12 @@ const struct cell_totals *cell_totals(const struct cell *cell)
 	return &cell->totals;
 }
 
+#define SLACK_NS 1000000000ll /* of two clocks that say the same */
+
 bool cell_goes_on(const struct cell_totals *t, const struct cell_resume *r)
 {
 	return t->window_start_ns == r->window_start_ns && t->window_end_ns == r->window_end_ns &&
-	       t->watched_from_ns >= r->watched_from_ns;
+	       t->watched_from_ns >= r->watched_to_ns - SLACK_NS;
 }
 
 struct cells *cells_new(const struct cell_config *cfg, const struct cell_sinks *sinks)

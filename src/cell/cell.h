@@ -96,6 +96,7 @@ int cell_add_finding(struct cell *cell, const struct cell_finding *f);
 struct cell_resume {
 	edr_s64 window_start_ns, window_end_ns;
 	edr_s64 watched_from_ns; /* by the other run: interim parts are named by it */
+	edr_s64 watched_to_ns;	 /* what begins much before goes not on: the clock was set back */
 	unsigned parts;		 /* it has so many, */
 	size_t interim_bytes;	 /* of so many bytes: part of max_interim_bytes */
 };

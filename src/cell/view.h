@@ -266,7 +266,7 @@ struct cell_view {
 
 const struct cell_totals *cell_totals(const struct cell *cell);
 
-/* Is it of r's window, and did it not begin before that (by a clock that was set back)? */
+/* Is it of r's window, and did it not begin a second before r's end (by a clock that was set back)? */
 bool cell_goes_on(const struct cell_totals *t, const struct cell_resume *r);
 
 /*

@@ -12,6 +12,7 @@
 #include "report/chain.h"
 #include "report/retain.h"
 #include "source/capture.h"
+#include "source/host.h"
 #include "util/log.h"
 #include "wire/wire.h"
 
@@ -251,6 +252,7 @@ static int name_analysis(struct engine *e, const struct conf *conf)
 int engine_open(struct engine *e, const struct engine_config *cfg, char *err, size_t err_size)
 {
 	struct chain_key key = { .len = 0 };
+	char machine_id[33];
 	const struct retain_config retain = retain_config(cfg->conf);
 	struct report_writer_config writer = {
 		.dir = cfg->conf->reports_dir,
@@ -258,7 +260,9 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.retain = cfg->replay ? NULL : &retain,
 		.checkpoint_s = cfg->replay ? 0 : cfg->conf->checkpoint_interval,
 		.now_ns = cfg->now_ns,
+		.machine_id = machine_id,
 		.lists_events = cfg->conf->include_raw_events,
+		.lists_threads = cfg->conf->list_threads,
 		.max_queue = MAX_REPORT_QUEUE,
 		.max_queue_bytes = conf_sizes(cfg->conf).parts,
 		.retry_ms = REPORT_RETRY_MS,
@@ -275,6 +279,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 
 	memset(e, 0, sizeof(*e));
 	e->replay = cfg->replay;
+	source_machine_id(machine_id);
 	set_switches(e, cfg->conf);
 	if (*cfg->conf->chain_key_file &&
 	    chain_key_load(&key, cfg->conf->chain_key_file, err, err_size) != 0)

@@ -10,6 +10,7 @@
 #include "cell/merge.h"
 #include "cell/view.h"
 #include "report/files.h"
+#include "report/heads.h"
 #include "report/parent.h"
 #include "report/read.h"
 
@@ -20,6 +21,9 @@
 #define PART_NS (NS_PER_S / 2)
 #define KILLED "the agent was killed: what it saw since its last checkpoint is lost"
 #define HOLE "the agent was killed, and checkpoints of it are missing: what they had is lost"
+#define DOUBT                                                                                    \
+	"the agent was killed, and checkpoints of it are damaged or not ours: what they had is " \
+	"lost"
 
 /* An interim part on disk. */
 struct part {
@@ -30,20 +34,30 @@ struct part {
 	edr_u64 bytes;
 };
 
+/* What a cell on disk has of the window under way. */
+struct spent {
+	edr_s64 from_ns, to_ns;
+};
+
 /* A window under way. */
 struct recovery {
 	struct report_store *store;
 	const struct recover_config *cfg;
+	struct recovered *out;
 	struct leftover **end; /* of the list */
 	struct checkpoint_range files;
 	struct cell *cell; /* NULL: nothing yet */
 	struct cell *mark; /* what the run at hand began with, while nothing else of it came */
 	unsigned run;
-	edr_s64 to_ns;	   /* of that run, up to here nothing is missing */
-	struct part *part; /* NULL: not looked for yet */
+	unsigned interval_s; /* of that run */
+	bool doubtful;	     /* since its last one that was used there was one that is not */
+	edr_s64 to_ns;	     /* of that run, up to here nothing is missing */
+	struct part *part;   /* NULL: not looked for yet */
 	size_t n_parts;
 	struct cell_resume resume; /* what was counted of the parts; */
 	edr_u64 events;		   /* of the runs whose parts were counted */
+	struct spent *spent;	   /* only with a key */
+	size_t n_spent;
 };
 
 /* ---- gaps ---- */
@@ -87,13 +101,20 @@ static int note_gap(struct cell *cell, edr_s64 from_ns, edr_s64 to_ns, const cha
 	return settle(cell, &t, &gap);
 }
 
-/* Up to next_ns; where that is unknown, or earlier by a clock that was set back: what may be lost. */
-static int note_kill(struct cell *cell, edr_s64 next_ns, unsigned interval_s)
+/*
+ * Up to next_ns; where that is unknown (0): what may be lost. Where it is earlier by a clock that was set
+ * back a little, nobody knows how much: an instant, so that no time is both watched and blind.
+ */
+static int note_kill(struct cell *cell, edr_s64 next_ns, unsigned interval_s, bool doubtful)
 {
-	const edr_s64 to_ns = cell_totals(cell)->watched_to_ns;
+	edr_s64 to_ns = cell_totals(cell)->watched_to_ns;
+	const edr_s64 from_ns = to_ns;
 
-	return note_gap(cell, to_ns, next_ns > to_ns ? next_ns : to_ns + interval_s * NS_PER_S,
-			KILLED);
+	if (!next_ns)
+		to_ns += interval_s * NS_PER_S;
+	else
+		to_ns = next_ns > to_ns ? next_ns : to_ns + 1;
+	return note_gap(cell, from_ns, to_ns, doubtful ? DOUBT : KILLED);
 }
 
 /* ---- its interim parts ---- */
@@ -142,6 +163,14 @@ static int load_parts(struct recovery *r)
 	return err;
 }
 
+/* Those that would have been listed. */
+static edr_u64 listed_events(const struct recovery *r)
+{
+	const struct cell_totals *t = cell_totals(r->cell);
+
+	return t->events - (r->cfg->lists_threads ? 0 : t->type[EDR_THREAD].delivered);
+}
+
 /*
  * Of the run at hand, which ends before that. Those that a part on disk lists are in none of the
  * checkpoints.
@@ -149,7 +178,7 @@ static int load_parts(struct recovery *r)
 static int note_parts(struct recovery *r, edr_s64 before_ns)
 {
 	struct cell_totals more = nothing(r->cell);
-	const edr_u64 events = cell_totals(r->cell)->events - r->events;
+	const edr_u64 events = listed_events(r) - r->events;
 	unsigned last = r->resume.parts;
 	int err = r->part ? 0 : load_parts(r);
 
@@ -223,6 +252,7 @@ static void reset(struct recovery *r)
 	cell_free(r->cell);
 	cell_free(r->mark);
 	free(r->part);
+	r->doubtful = false;
 	r->cell = r->mark = NULL;
 	r->part = NULL;
 	r->n_parts = 0;
@@ -240,7 +270,12 @@ static int append(struct recovery *r)
 	r->resume.window_start_ns = t->window_start_ns;
 	r->resume.window_end_ns = t->window_end_ns;
 	r->resume.watched_from_ns = t->watched_from_ns;
-	*l = (struct leftover){ .cell = r->cell, .resume = r->resume, .files = r->files };
+	r->resume.watched_to_ns = t->watched_to_ns;
+	*l = (struct leftover){ .cell = r->cell,
+				.resume = r->resume,
+				.files = r->files,
+				.interval_s = r->interval_s,
+				.doubtful = r->doubtful };
 	r->cell = NULL;
 	*r->end = l;
 	r->end = &l->next;
@@ -281,9 +316,8 @@ static bool goes_on(const struct recovery *r, const struct cell_totals *t, unsig
 	const struct cell_totals *sum = cell_totals(r->cell);
 	const struct cell_resume so_far = { .window_start_ns = sum->window_start_ns,
 					    .window_end_ns = sum->window_end_ns,
-					    .watched_from_ns = run == r->run
-								       ? INT64_MIN
-								       : sum->watched_from_ns };
+					    .watched_to_ns =
+						    run == r->run ? 0 : sum->watched_to_ns };
 
 	return cell_goes_on(t, &so_far);
 }
@@ -293,7 +327,10 @@ static int end_run(struct recovery *r, edr_s64 next_ns)
 {
 	int err = note_parts(r, next_ns);
 
-	return err ? err : note_kill(r->cell, next_ns, r->cfg->interval_s);
+	if (!err)
+		err = note_kill(r->cell, next_ns, r->interval_s, r->doubtful);
+	r->doubtful = false;
+	return err;
 }
 
 /* Makes r->cell good for a checkpoint of that run. */
@@ -320,48 +357,133 @@ static int begin(struct recovery *r, const struct cell_totals *t, unsigned run)
 }
 
 /* Owns delta. */
-static int add(struct recovery *r, struct cell *delta, const struct checkpoint_name *name)
+static int add(struct recovery *r, struct cell *delta, const struct checkpoint_name *name,
+	       unsigned interval_s)
 {
 	const struct cell_totals *t = cell_totals(delta);
 	int err = begin(r, t, name->run);
+	const edr_s64 hole_ns = r->doubtful ? 0 : HOLE_NS;
 
+	r->interval_s = interval_s;
 	if (!err && name->serial == 1 && !t->events) {
 		cell_free(r->mark);
 		r->mark = delta;
 		r->to_ns = t->watched_from_ns;
 		return 0;
 	}
+	/* The first one of the run is missing: its mark tells from when on. */
+	if (!err && r->mark && t->watched_from_ns > r->to_ns + hole_ns)
+		err = take_mark(r);
 	cell_free(r->mark);
 	r->mark = NULL;
 	if (!err && cell_totals(r->cell)->watched_to_ns &&
-	    t->watched_from_ns > r->to_ns + HOLE_NS && !t->clock_steps)
-		err = note_gap(r->cell, r->to_ns, t->watched_from_ns, HOLE);
+	    t->watched_from_ns > r->to_ns + hole_ns && !t->clock_steps)
+		err = note_gap(r->cell, r->to_ns, t->watched_from_ns, r->doubtful ? DOUBT : HOLE);
 	if (!err)
 		err = cell_merge(r->cell, delta);
 	r->to_ns = t->watched_to_ns;
+	r->doubtful = false;
 	cell_free(delta);
 	return err;
 }
 
-/* One that cannot be read is passed over. */
-static int add_file(struct recovery *r, const char *id, const struct checkpoint_name *name)
+/* ---- what is used ---- */
+
+static int load_spent(struct recovery *r, const char *id)
 {
 	struct report_info info;
 	struct buf text = { 0 };
-	struct cell *delta = NULL;
-	int err = report_read(r->store, CHECKPOINT_DIR, id, &text);
+	struct cell *cell = NULL;
+	int err = report_read(r->store, report_levels[LEVEL_CELL].dir, id, &text);
 
 	if (!err)
-		err = report_load(text.data, text.len, &delta, &info);
+		err = report_load(text.data, text.len, &cell, &info);
+	if (!err)
+		r->spent[r->n_spent++] = (struct spent){ cell_totals(cell)->watched_from_ns,
+							 cell_totals(cell)->watched_to_ns };
+	cell_free(cell);
 	buf_free(&text);
+	return err == -ENOMEM ? err : 0;
+}
+
+static int load_all_spent(struct recovery *r, edr_s64 window_start_ns)
+{
+	struct report_files f;
+	edr_s64 start_ns;
+	int err = report_files_names(r->store, report_levels[LEVEL_CELL].dir, &f);
+
 	if (err)
-		return err == -ENOMEM ? err : 0;
-	return add(r, delta, name);
+		return err;
+	r->n_spent = 0;
+	r->spent = calloc(f.n + 1, sizeof(*r->spent));
+	err = r->spent ? 0 : -ENOMEM;
+	for (size_t i = 0; !err && i < f.n; i++)
+		if (report_level_of_id(f.file[i].id, &start_ns) == LEVEL_CELL &&
+		    start_ns == window_start_ns)
+			err = load_spent(r, f.file[i].id);
+	report_files_free(&f);
+	return err;
+}
+
+/*
+ * Who has no key cannot make one, but may bring back one of ours: so none is used of a window before that
+ * of the last cell, nor of a time that a cell of its window has.
+ */
+static int check_spent(struct recovery *r, const struct cell_totals *t,
+		       enum checkpoint_doubt *doubt)
+{
+	const struct chain_key *key = r->cfg->expect.key;
+	const char *last = r->cfg->heads ? heads_now(r->cfg->heads)->head[LEVEL_CELL].id : "";
+	edr_s64 start_ns;
+	int err;
+
+	if (!key || !key->len)
+		return 0;
+	if (report_level_of_id(last, &start_ns) == LEVEL_CELL && t->window_end_ns <= start_ns)
+		*doubt = CHECKPOINT_SPENT;
+	err = r->spent ? 0 : load_all_spent(r, t->window_start_ns);
+	for (size_t i = 0; !err && i < r->n_spent; i++)
+		if (t->watched_from_ns > r->spent[i].from_ns - SAME_NS &&
+		    t->watched_to_ns <= r->spent[i].to_ns)
+			*doubt = CHECKPOINT_SPENT;
+	return err;
+}
+
+/* What cannot be read is of nobody; all the rest may be of a host or a key that comes back. */
+static int pass_over(struct recovery *r, const char *id, const struct checkpoint_name *name,
+		     enum checkpoint_doubt doubt)
+{
+	r->out->doubt[doubt]++;
+	if (doubt == CHECKPOINT_SPENT)
+		return 0;
+	r->doubtful = true;
+	if (doubt == CHECKPOINT_DAMAGED && name->run > CHECKPOINT_MAX_NAMED_RUN)
+		report_remove(r->store, CHECKPOINT_DIR, id);
+	return doubt == CHECKPOINT_DAMAGED ? 0 : report_files_add(&r->out->kept, id);
+}
+
+static int add_file(struct recovery *r, const char *id, const struct checkpoint_name *name)
+{
+	struct checkpoint_read c;
+	int err = checkpoint_read(r->store, id, &r->cfg->expect, &c);
+
+	if (!err && !c.doubt)
+		err = check_spent(r, cell_totals(c.cell), &c.doubt);
+	if (!err && !c.doubt) {
+		r->out->doubt[CHECKPOINT_GOOD]++;
+		if (name->run > r->out->last_run)
+			r->out->last_run = name->run;
+		return add(r, c.cell, name, c.interval_s);
+	}
+	cell_free(c.cell);
+	return err ? err : pass_over(r, id, name, c.doubt);
 }
 
 /* The checkpoints from *i on that are of one window. */
 static int recover_window(struct recovery *r, const struct report_files *f, size_t *i)
 {
+	const size_t used = r->out->doubt[CHECKPOINT_GOOD],
+		     damaged = r->out->doubt[CHECKPOINT_DAMAGED];
 	struct checkpoint_name first, name;
 	int err = 0;
 
@@ -369,30 +491,36 @@ static int recover_window(struct recovery *r, const struct report_files *f, size
 		++*i;
 		return 0;
 	}
-	r->files = (struct checkpoint_range){ first.end_ns, first.end_ns, first.run, first.run };
+	r->files = (struct checkpoint_range){ first.end_ns, first.end_ns, first.run, first.run,
+					      &r->out->kept };
 	for (; !err && *i < f->n && checkpoint_parse(f->file[*i].id, &name) &&
 	       name.end_ns == first.end_ns;
 	     ++*i) {
 		err = add_file(r, f->file[*i].id, &name);
-		r->files.last_run = name.run;
+		if (name.run <= CHECKPOINT_MAX_NAMED_RUN || name.run <= r->out->last_run)
+			r->files.last_run = name.run;
 	}
+	free(r->spent);
+	r->spent = NULL;
+	if (r->out->doubt[CHECKPOINT_GOOD] == used && r->out->doubt[CHECKPOINT_DAMAGED] > damaged)
+		r->out->windows_lost++;
 	return err ? err : end_window(r);
 }
 
-int recover_all(struct report_store *s, const struct recover_config *cfg, struct leftover **out)
+int recover_all(struct report_store *s, const struct recover_config *cfg, struct recovered *out)
 {
-	struct recovery r = { .store = s, .cfg = cfg, .end = out };
+	struct recovery r = { .store = s, .cfg = cfg, .out = out, .end = &out->list };
 	struct report_files f;
 	int err = report_files_list(s, CHECKPOINT_DIR, &f);
 
-	*out = NULL;
+	*out = (struct recovered){ .list = NULL };
 	for (size_t i = 0; !err && i < f.n;)
 		err = recover_window(&r, &f, &i);
 	reset(&r);
 	report_files_free(&f);
-	for (struct leftover *next; err && *out; *out = next) {
-		next = (*out)->next;
-		leftover_free(*out);
+	for (struct leftover *next; err && out->list; out->list = next) {
+		next = out->list->next;
+		leftover_free(out->list);
 	}
 	return err;
 }
@@ -400,8 +528,7 @@ int recover_all(struct report_store *s, const struct recover_config *cfg, struct
 /* ---- its cell ---- */
 
 /* Nothing is trimmed: what both have is bounded already. */
-int recover_cell(const struct leftover *l, struct cell *closed, unsigned interval_s,
-		 struct cell **out)
+int recover_cell(const struct leftover *l, struct cell *closed, struct cell **out)
 {
 	const struct cell_totals *t = cell_totals(l->cell);
 	struct cell *sum =
@@ -410,7 +537,8 @@ int recover_cell(const struct leftover *l, struct cell *closed, unsigned interva
 
 	*out = NULL;
 	if (!err)
-		err = note_kill(sum, closed ? cell_totals(closed)->watched_from_ns : 0, interval_s);
+		err = note_kill(sum, closed ? cell_totals(closed)->watched_from_ns : 0,
+				l->interval_s, l->doubtful);
 	if (!err && closed)
 		err = cell_merge(sum, closed);
 	if (err) {

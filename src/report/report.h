@@ -100,8 +100,12 @@ struct report_writer_config {
 	bool wait_for_room; /* replay: the caller waits instead of dropping, unless writing fails */
 	const struct chain_key *key;	    /* of the signatures; NULL: none; it is copied */
 	const struct retain_config *retain; /* NULL: all is kept; it is copied */
-	unsigned checkpoint_s; /* 0: neither written, nor are those of a killed run read */
-	bool lists_events;     /* of a killed run: what is in no interim part is unlisted */
+	unsigned
+		checkpoint_s; /* 0: none are written; those of a killed run are read but in a replay */
+	const char *
+		machine_id; /* of this host, as in its host records: theirs are the same; NULL: any; used at the start only */
+	bool lists_events;  /* of a killed run: what is in no interim part is unlisted; */
+	bool lists_threads; /* threads, too */
 	edr_s64 now_ns; /* Unix: what a killed run left of the window that is open then is resumed; 0: none is */
 	/* Called in the report thread after each report that was written; may be NULL. cell: NULL but for a cell */
 	void (*on_written)(void *ctx, const char *path, const struct cell *cell);

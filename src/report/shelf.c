@@ -34,6 +34,7 @@ struct report_shelf {
 	struct checkpoints open;
 	bool checkpoint_failed;
 	/* Of killed runs: */
+	struct recovered left;	  /* but its list */
 	struct leftover *due;	  /* to be written before anything else, in this order; */
 	struct leftover *resumed; /* of the window that was open at the start; NULL: none, or */
 	struct leftover *joined;  /* part of the cell at hand by now */
@@ -72,30 +73,38 @@ static int write_report(struct report_shelf *s, const struct queue_item *i, char
 					    name, size);
 }
 
-/* Once a cell, for each of its raw events that is in no file. */
-static void tell_unlisted(const struct cell *cell, const char *name)
+/* Once a cell, for each of its raw events that is in no file. left: what killed runs had of it, or NULL. */
+static void tell_unlisted(const struct cell *cell, const struct leftover *left, const char *name)
 {
 	const struct cell_totals *t = cell_totals(cell);
+	const edr_u64 died = left ? cell_totals(left->cell)->events_unlisted : 0;
 
+	if (died)
+		log_warn("report",
+			 "%s: %llu raw events of runs that were killed are in no file: they are "
+			 "counted only",
+			 name, (unsigned long long)died);
 	if (t->events_over_limit)
 		log_warn("report",
 			 "%s: its interim parts had reached max_interim_mb: %llu raw events are "
 			 "counted only",
 			 name, (unsigned long long)t->events_over_limit);
-	if (t->events_unlisted > t->events_over_limit)
+	if (t->events_unlisted > t->events_over_limit + died)
 		log_warn("report",
 			 "%s: the disk could not keep up, or memory was short: %llu raw events are "
 			 "counted only",
-			 name, (unsigned long long)(t->events_unlisted - t->events_over_limit));
+			 name,
+			 (unsigned long long)(t->events_unlisted - t->events_over_limit - died));
 }
 
-static void written(struct report_shelf *s, const struct queue_item *i, const char *name)
+static void written(struct report_shelf *s, const struct queue_item *i, const struct leftover *left,
+		    const char *name)
 {
 	struct buf path = { 0 };
 
 	buf_addf(&path, "%s/%s/%s.json", s->dir, report_shelf_level(i), name);
 	if (i->cell)
-		tell_unlisted(i->cell, name);
+		tell_unlisted(i->cell, left, name);
 	if (s->cfg.on_written && !buf_failed(&path))
 		s->cfg.on_written(s->cfg.ctx, path.data, i->cell);
 	buf_free(&path);
@@ -168,8 +177,9 @@ static void write_checkpoint(struct report_shelf *s, const struct cell *delta)
 	space_make(&s->space, err); /* for the next one */
 }
 
-/* Once. An error's name is with its directory. */
-static int put_report(struct report_shelf *s, struct queue_item *i, char *name, size_t size)
+/* Once. left: what is in it of killed runs, or NULL. An error's name is with its directory. */
+static int put_report(struct report_shelf *s, struct queue_item *i, const struct leftover *left,
+		      char *name, size_t size)
 {
 	int err = i->written ? 0 : write_report(s, i, name, size);
 	char id[CHAIN_ID_MAX];
@@ -181,7 +191,7 @@ static int put_report(struct report_shelf *s, struct queue_item *i, char *name, 
 	if (err || i->written)
 		return err;
 	i->written = true;
-	written(s, i, name);
+	written(s, i, left, name);
 	if (i->kind != QUEUE_CELL)
 		return 0;
 	if (s->cfg.on_analysis)
@@ -197,12 +207,12 @@ static int put_due(struct report_shelf *s, char *name, size_t size)
 {
 	struct leftover *l = s->due;
 	struct queue_item item = { .kind = QUEUE_CELL };
-	int err = recover_cell(l, NULL, s->cfg.checkpoint_s, &item.cell);
+	int err = recover_cell(l, NULL, &item.cell);
 
 	if (err)
 		snprintf(name, size, "what a killed run left");
 	else
-		err = put_report(s, &item, name, size);
+		err = put_report(s, &item, l, name, size);
 	cell_free(item.cell);
 	report_shelf_forget(s);
 	if (err && err != -EEXIST)
@@ -214,9 +224,10 @@ static int put_due(struct report_shelf *s, char *name, size_t size)
 			  REPORT_MAX_COPIES, name);
 	else
 		log_warn("report",
-			 "a run was killed: what it had of %s is written; at most %u s of it are "
-			 "lost",
-			 name, s->cfg.checkpoint_s);
+			 "a run was killed: what it had of %s is written; what it saw after its "
+			 "last "
+			 "checkpoint (one every %u s, where the disk took it) is lost",
+			 name, l->interval_s);
 	checkpoint_clear(s->store, &l->files);
 	s->due = l->next;
 	leftover_free(l);
@@ -259,7 +270,7 @@ static int join(struct report_shelf *s, struct queue_item *i)
 
 	if (!s->resumed)
 		return 0;
-	err = recover_cell(s->resumed, i->cell, s->cfg.checkpoint_s, &sum);
+	err = recover_cell(s->resumed, i->cell, &sum);
 	if (err)
 		return err;
 	cell_free(i->cell);
@@ -272,7 +283,10 @@ static int join(struct report_shelf *s, struct queue_item *i)
 /* The last of the run first: those that it began with tell whose they are. */
 static void clear_checkpoints(struct report_shelf *s, edr_s64 end_ns)
 {
-	const struct checkpoint_range own = { INT64_MIN, end_ns, s->open.run, s->open.run };
+	const struct checkpoint_range own = { .first_end_ns = INT64_MIN,
+					      .last_end_ns = end_ns,
+					      .first_run = s->open.run,
+					      .last_run = s->open.run };
 
 	if (s->cfg.checkpoint_s)
 		checkpoint_clear(s->store, &own);
@@ -286,7 +300,7 @@ static int put_cell(struct report_shelf *s, struct queue_item *i, char *name, si
 
 	if (err || i->written)
 		return err;
-	err = put_report(s, i, name, size);
+	err = put_report(s, i, s->joined, name, size);
 	if (!err)
 		clear_checkpoints(s, cell_totals(i->cell)->window_end_ns);
 	if (!err || err == -EEXIST) {
@@ -313,7 +327,7 @@ static int put(struct report_shelf *s, struct queue_item *i, char *name, size_t 
 	int err = 0;
 
 	if (i->kind == QUEUE_PARTS)
-		return put_report(s, i, name, size);
+		return put_report(s, i, NULL, name, size);
 	give_up_resuming(s, i);
 	while (!err && s->due)
 		err = put_due(s, name, size);
@@ -358,20 +372,25 @@ static void tell_resumed(const struct report_shelf *s)
 	char start[RJ_TIME_SIZE], end[RJ_TIME_SIZE], from[RJ_TIME_SIZE];
 	edr_s64 gap_ns = s->cfg.now_ns - t->watched_to_ns;
 
-	if (gap_ns < 0) /* the clock was set back */
+	if (gap_ns < 0) /* the clock was set back a little */
 		gap_ns = 0;
 	rj_time(start, t->window_start_ns, false);
 	rj_time(end, t->window_end_ns, false);
 	rj_time(from, t->watched_from_ns, false);
 	log_warn("report",
-		 "a run was killed: its cell of %s to %s, watched since %s, is resumed; what "
-		 "happened in the %.1f s since its last checkpoint is lost",
+		 "a run was killed: its cell of %s to %s, watched since %s, goes on if what comes "
+		 "now is of the same window; what happened in the %.1f s since its last checkpoint "
+		 "is lost",
 		 start, end, from, (double)gap_ns / 1e9);
 }
 
+/* Else the clock was set back: what comes now is no continuation of it. */
+#define SET_BACK_NS 1000000000ll
+
 static bool is_open(const struct leftover *l, edr_s64 now_ns)
 {
-	return l->resume.window_start_ns <= now_ns && now_ns < l->resume.window_end_ns;
+	return l->resume.window_start_ns <= now_ns && now_ns < l->resume.window_end_ns &&
+	       l->resume.watched_to_ns - SET_BACK_NS <= now_ns;
 }
 
 /* The latest of the open window. */
@@ -389,21 +408,73 @@ static void choose_resumed(struct report_shelf *s)
 	tell_resumed(s);
 }
 
+/* In one line: how many are not used, and why. */
+static void tell_doubts(const struct report_shelf *s)
+{
+	static const char *const why[CHECKPOINT_DOUBTS] = {
+		[CHECKPOINT_DAMAGED] = "damaged or changed",
+		[CHECKPOINT_UNSIGNED] = "not signed with this key",
+		[CHECKPOINT_RENAMED] = "written under another name",
+		[CHECKPOINT_FOREIGN] = "of another machine id",
+		[CHECKPOINT_LATER] = "of a window that has not begun",
+		[CHECKPOINT_SPENT] = "of a time that cells have already"
+	};
+	struct buf text = { 0 };
+	size_t n = 0;
+
+	for (unsigned d = CHECKPOINT_GOOD + 1; d < CHECKPOINT_DOUBTS; d++) {
+		if (!s->left.doubt[d])
+			continue;
+		buf_addf(&text, "%s%zu %s", n ? "; " : "", s->left.doubt[d], why[d]);
+		n += s->left.doubt[d];
+	}
+	if (n && !buf_failed(&text))
+		log_warn("report", "%zu files in %s/%s are not used: %s", n, s->shown,
+			 CHECKPOINT_DIR, text.data);
+	buf_free(&text);
+	if (s->left.windows_lost)
+		log_warn("report",
+			 "of %zu windows in which a run was killed no checkpoint can be read: what "
+			 "it "
+			 "had of them is lost",
+			 s->left.windows_lost);
+}
+
+static int read_left(struct report_shelf *s)
+{
+	const struct chain_key *key = heads_reader(s->heads).key;
+	const struct recover_config cfg = { .expect = { &s->open.key, s->cfg.machine_id,
+							s->cfg.now_ns },
+					    .heads = s->heads,
+					    .lists_events = s->cfg.lists_events,
+					    .lists_threads = s->cfg.lists_threads };
+	int err = checkpoint_key(&s->open.key, key);
+
+	s->open.interval_s = s->cfg.checkpoint_s;
+	s->open.run = checkpoint_last_run(s->store) + 1;
+	if (!err)
+		err = recover_all(s->store, &cfg, &s->left);
+	s->due = s->left.list;
+	s->left.list = NULL;
+	if (s->left.last_run >= s->open.run)
+		s->open.run = s->left.last_run + 1;
+	s->cfg.machine_id = NULL;
+	return err;
+}
+
 /* What cannot be written now is tried again: it must not keep the agent from watching. */
 static void recover(struct report_shelf *s)
 {
-	const struct recover_config cfg = { .interval_s = s->cfg.checkpoint_s,
-					    .lists_events = s->cfg.lists_events };
 	char name[CHAIN_ID_MAX];
 	int err;
 
-	if (!s->cfg.checkpoint_s)
+	if (s->cfg.wait_for_room) /* a replay */
 		return;
-	s->open.run = checkpoint_last_run(s->store) + 1;
-	err = recover_all(s->store, &cfg, &s->due);
+	err = read_left(s);
 	if (err)
 		log_error("report", "the checkpoints of a run that was killed cannot be read: %s",
 			  strerror(-err));
+	tell_doubts(s);
 	choose_resumed(s);
 	while (!err && s->due)
 		err = put_due(s, name, sizeof(name));
@@ -487,6 +558,8 @@ void report_shelf_close(struct report_shelf *s)
 		return;
 	report_shelf_forget(s);
 	checkpoints_end(&s->open);
+	chain_key_wipe(&s->open.key);
+	report_files_free(&s->left.kept);
 	leftover_free(s->resumed);
 	leftover_free(s->joined);
 	for (struct leftover *l = s->due, *next; l; l = next) {

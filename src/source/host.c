@@ -21,8 +21,7 @@ bool source_in_initial_pid_ns(void)
 	return stat("/proc/self/ns/pid", &st) || st.st_ino == PROC_PID_INIT_INO;
 }
 
-/* machine-id(5): 32 hexadecimal digits; empty when the host has none. */
-static size_t machine_id(char out[33])
+size_t source_machine_id(char out[33])
 {
 	static const char *const paths[] = { "/etc/machine-id", "/var/lib/dbus/machine-id" };
 	size_t i, n;
@@ -35,11 +34,13 @@ static size_t machine_id(char out[33])
 			continue;
 		got = read(fd, out, 32);
 		close(fd);
+		out[32] = '\0';
 		for (n = 0; got == 32 && n < 32 && isxdigit((unsigned char)out[n]); n++)
 			;
 		if (got == 32 && n == 32)
 			return 32;
 	}
+	out[0] = '\0';
 	return 0;
 }
 
@@ -60,7 +61,7 @@ void source_emit_host(struct buf *scratch, const char *source, const char *hooks
 	buf_clear(scratch);
 	wire_build_begin(&b, scratch, EDR_HOST, &host);
 	STR(&b, edr_host, hostname, uts.nodename, strlen(uts.nodename));
-	STR(&b, edr_host, machine_id, id, machine_id(id));
+	STR(&b, edr_host, machine_id, id, source_machine_id(id));
 	STR(&b, edr_host, kernel, uts.release, strlen(uts.release));
 	STR(&b, edr_host, arch, uts.machine, strlen(uts.machine));
 	STR(&b, edr_host, source, source, strlen(source));

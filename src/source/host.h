@@ -9,6 +9,9 @@
 /* Are our pids those of the kernel's events? Not in a container that has a pid namespace of its own. */
 bool source_in_initial_pid_ns(void);
 
+/* machine-id(5): 32 hexadecimal digits; empty when the host has none. Gives the length. */
+size_t source_machine_id(char out[33]);
+
 /* Each builds its record in scratch and hands it to fn. degraded: NUL-separated sentences. */
 void source_emit_host(struct buf *scratch, const char *source, const char *hooks,
 		      const struct buf *degraded, const char *agent, source_record_fn fn,

@@ -39,6 +39,10 @@ static void on_cell(void *ctx, struct cell *cell)
 static void on_delta(void *ctx, struct cell *cell)
 {
 	(void)ctx;
+	if (life_config.no_checkpoints) {
+		cell_free(cell);
+		return;
+	}
 	put(queue_item_cell(cell, QUEUE_CHECKPOINT));
 }
 
@@ -54,6 +58,7 @@ static struct cell_config config(bool keep_events)
 	return (struct cell_config){
 		.interval_min = life_config.interval_min ? life_config.interval_min : 15,
 		.keep_events = keep_events,
+		.list_threads = life_config.list_threads,
 		.max_events = life_config.max_events ? life_config.max_events : 10000,
 		.max_events_bytes = 16 << 20,
 		.max_executables = 4096,
@@ -64,9 +69,16 @@ static struct cell_config config(bool keep_events)
 
 static void open_shelf(edr_u64 now_s)
 {
+	const unsigned interval_s =
+		life_config.interval_s ? life_config.interval_s : LIFE_INTERVAL_S;
 	const struct report_writer_config cfg = { .dir = life_config.dir,
-						  .checkpoint_s = LIFE_INTERVAL_S,
+						  .key = life_config.key,
+						  .machine_id = life_config.machine_id,
+						  .checkpoint_s = life_config.no_checkpoints
+									  ? 0
+									  : interval_s,
 						  .lists_events = true,
+						  .lists_threads = life_config.list_threads,
 						  .now_ns = (edr_s64)(now_s * FEED_S) };
 
 	char err[256];
@@ -184,7 +196,7 @@ json_object *life_report(const char *level, const char *id)
 
 void life_verify(void)
 {
-	const struct verify_config cfg = { .on_finding = NULL };
+	const struct verify_config cfg = { .key = life_config.key };
 	struct report_store *s = life_store();
 	struct verify_totals totals;
 

@@ -9,16 +9,22 @@
 #include <json-c/json.h>
 
 #include "feed.h"
+#include "report/chain.h"
 #include "report/shelf.h"
 
 #define LIFE_INTERVAL_S 10 /* checkpoint_interval */
 
 struct life_config {
 	const char *dir;
-	unsigned interval_min;	/* 0: 15 */
-	size_t max_events;	/* of an interim part; 0: 10,000 */
-	unsigned tries;		/* of an item that the disk refuses; 0: one */
-	void (*last_try)(void); /* before it */
+	unsigned interval_min; /* 0: 15 */
+	size_t max_events;     /* of an interim part; 0: 10,000 */
+	unsigned interval_s;   /* checkpoint_interval; 0: LIFE_INTERVAL_S */
+	bool no_checkpoints;
+	bool list_threads;
+	const struct chain_key *key; /* NULL: none */
+	const char *machine_id;	     /* of the host; NULL: it is not asked */
+	unsigned tries;		     /* of an item that the disk refuses; 0: one */
+	void (*last_try)(void);	     /* before it */
 };
 
 struct life {

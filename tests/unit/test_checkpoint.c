@@ -27,7 +27,7 @@ static void setup(void)
 	snprintf(dir, sizeof(dir), "%s/reports", base);
 	log_set_level(LOG_LEVEL_ERROR);
 	ck_assert_int_eq(report_store_open(&store, dir, err, sizeof(err)), 0);
-	open_ones = (struct checkpoints){ .run = 1 };
+	open_ones = (struct checkpoints){ .run = 1, .interval_s = 10 };
 }
 
 static void teardown(void)
@@ -136,8 +136,9 @@ END_TEST
 
 static void clear(edr_u64 end_s, unsigned run_number)
 {
-	const struct checkpoint_range which = { 0, (edr_s64)(end_s * FEED_S), run_number,
-						run_number };
+	const struct checkpoint_range which = { .last_end_ns = (edr_s64)(end_s * FEED_S),
+						.first_run = run_number,
+						.last_run = run_number };
 
 	ck_assert_int_eq(checkpoint_clear(store, &which), 0);
 }

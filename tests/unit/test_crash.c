@@ -79,6 +79,25 @@ static struct cell *cell_number(unsigned i)
 	return made_cell(&rng, BEGIN + i * WINDOW, 15, 20, 5, NULL);
 }
 
+/* As if it had been watched from, or to, that minute of the hour only. */
+static struct cell *part_of_late(const char *member, const char *minute)
+{
+	struct cell *whole = cell_number(LATE), *part;
+	struct buf id = { 0 }, text = { 0 };
+	struct report_info info;
+	char *at;
+
+	made_text(whole, &id, &text);
+	at = strstr(text.data, member);
+	ck_assert_ptr_nonnull(at);
+	memcpy(strchr(at, 'T') + strlen("T01:"), minute, 2);
+	part = made_load(&text, &info);
+	cell_free(whole);
+	buf_free(&id);
+	buf_free(&text);
+	return part;
+}
+
 static const struct retain_config keep_little = {
 	.keep_days = { [LEVEL_INTERIM] = 1, [LEVEL_CELL] = 1, [LEVEL_BLOCK] = 60 },
 };
@@ -157,7 +176,7 @@ static void add_late_cell(void)
 static void make_checkpoints(void)
 {
 	struct checkpoints c = { .run = 1 };
-	struct cell *cell = cell_number(LATE);
+	struct cell *cell = part_of_late("\"covered_to\": ", "20");
 	struct report_store *store;
 	char err[256];
 
@@ -201,14 +220,14 @@ static void resumed_cell(const struct retain_config *retain)
 {
 	const struct report_writer_config cfg = { .dir = dir,
 						  .checkpoint_s = 10,
-						  .now_ns = BEGIN + LATE * WINDOW + 10 * S };
+						  .now_ns = BEGIN + LATE * WINDOW + 421 * S };
 	struct report_shelf *s;
 	char err[256];
 
 	(void)retain;
 	ck_assert_msg(report_shelf_open(&s, &cfg, err, sizeof(err)) == 0, "%s", err);
-	put(s, queue_item_cell(cell_number(LATE), QUEUE_CHECKPOINT));
-	put_cell(s, LATE);
+	put(s, queue_item_cell(part_of_late("\"covered_from\": ", "22"), QUEUE_CHECKPOINT));
+	put(s, queue_item_cell(part_of_late("\"covered_from\": ", "22"), QUEUE_CELL));
 	report_shelf_settle(s);
 	report_shelf_close(s);
 }

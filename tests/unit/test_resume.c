@@ -301,14 +301,40 @@ START_TEST(the_clock_is_set_back)
 	begin(W + 70); /* in what the second one watched */
 	intervals(1);
 	life_stop();
-	ck_assert_uint_eq(life_count("cells"), 2);
+	ck_assert_uint_eq(life_count("cells"), 3);
 	root = life_report("cells", "cell-20261121T2100Z-210500");
 	ck_assert_int_eq(num(root, "/total"), 3);
 	json_object_put(root);
 	root = life_report("cells", "cell-20261121T2100Z-210100");
-	ck_assert_int_eq(num(root, "/total"), 3);
+	ck_assert_int_eq(num(root, "/total"), 2);
 	blind_is(root, 0, "21:01:20", "21:01:30");
 	json_object_put(root);
+	root = life_report("cells", "cell-20261121T2100Z-210110");
+	ck_assert_int_eq(num(root, "/total"), 1);
+	ck_assert_int_eq((long long)length(root, "/loss/blind"), 0);
+	json_object_put(root);
+}
+END_TEST
+
+/* By some ms, as a clock is that is being set: it goes on, and no time is both watched and blind. */
+START_TEST(the_clock_is_set_back_a_little)
+{
+	json_object *root;
+
+	life_begin(W, W);
+	intervals(89);
+	life_kill();
+	begin(W + 890);
+	life_kill();
+	begin(W + 890);
+	life_until(W + 900);
+	ck_assert_uint_eq(life_count("cells"), 1);
+	root = life_report("cells", "cell-20261121T2100Z");
+	ck_assert_int_eq(num(root, "/total"), 89);
+	ck_assert(seconds(root, "/window/covered_seconds") + seconds(root, "/loss/blind_seconds") <
+		  900.001);
+	json_object_put(root);
+	life_kill();
 }
 END_TEST
 
@@ -527,6 +553,7 @@ int main(void)
 		the_interval_is_another,
 		windows_that_end_together,
 		the_clock_is_set_back,
+		the_clock_is_set_back_a_little,
 		parts_are_numbered_on,
 		parts_that_begin_before_the_mark,
 		the_cell_is_there_already,
