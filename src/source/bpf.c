@@ -28,7 +28,7 @@
 #define FIRST_GATHER_MS 50
 #define GATHER_MS 100 /* half of what an event may take to arrive, see tests/kernel/latency.sh */
 #define TICK_NS 1000000000ULL /* a clock record at least this often */
-#define SLACK_NS 2000000ULL   /* a record may reach its ring this much later than its time says */
+#define SLACK_NS 10000000ULL  /* a record may reach its ring this much later than its time says */
 #define DRIFT_NS 1000000      /* of the wall clock against the boot clock, before a tick tells it */
 #define STEP_NS 100000000LL   /* more than that between two looks is a step, not a drift */
 #define BATCH_BYTES (2U << 20)
