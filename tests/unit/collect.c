@@ -120,23 +120,3 @@ long long column(json_object *rows, const char *pointer)
 		total += num(json_object_array_get_idx(rows, i), pointer);
 	return total;
 }
-
-int collect_run(const char *suite_name, const TTest *const *tests, size_t n, unsigned timeout_s)
-{
-	Suite *suite = suite_create(suite_name);
-	SRunner *runner;
-	int failed;
-
-	for (size_t i = 0; i < n; i++) {
-		TCase *tc = tcase_create(tests[i]->name);
-
-		tcase_set_timeout(tc, timeout_s);
-		tcase_add_test(tc, tests[i]);
-		suite_add_tcase(suite, tc);
-	}
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}

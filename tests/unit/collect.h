@@ -36,8 +36,4 @@ long long opt(json_object *root, const char *pointer);
 long long sum(json_object *object);
 long long column(json_object *rows, const char *pointer);
 
-/* Runs the tests, each in a case of its own name. Gives main()'s exit status. */
-struct TTest;
-int collect_run(const char *suite, const struct TTest *const *tests, size_t n, unsigned timeout_s);
-
 #endif

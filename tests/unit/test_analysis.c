@@ -9,6 +9,7 @@
 #include "cli/engine.h"
 #include "collect.h"
 #include "feed.h"
+#include "suite.h"
 #include "util/log.h"
 
 static char base[32];
@@ -149,5 +150,5 @@ int main(void)
 	const TTest *const tests[] = { test_findings, test_many_and_none,
 				       test_not_beside_a_device };
 
-	return collect_run("analysis", tests, sizeof(tests) / sizeof(tests[0]), 60);
+	return suite_run("analysis", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 60);
 }

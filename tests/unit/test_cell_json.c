@@ -10,6 +10,7 @@
 #include "collect.h"
 #include "feed.h"
 #include "report/json.h"
+#include "suite.h"
 
 #define FEED(f, what, pid, ...) feed_fold(f, rec_##what(&(f)->rec, feed_id(f, pid), ##__VA_ARGS__))
 
@@ -228,5 +229,5 @@ int main(void)
 		seconds_and_times,
 	};
 
-	return collect_run("cell_json", tests, sizeof(tests) / sizeof(tests[0]), 60);
+	return suite_run("cell_json", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 60);
 }

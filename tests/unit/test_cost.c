@@ -11,6 +11,7 @@
 #include "feed.h"
 #include "made.h"
 #include "source/bpf_cost.h"
+#include "suite.h"
 
 #define S 1000000000ull
 #define START (FEED_WINDOW * S)
@@ -318,5 +319,5 @@ int main(void)
 		test_tell,  test_rates,	       test_rates_without_events,
 	};
 
-	return collect_run("cost", tests, sizeof(tests) / sizeof(tests[0]), 60);
+	return suite_run("cost", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 60);
 }

@@ -8,6 +8,7 @@
 
 #include "collect.h"
 #include "report/level.h"
+#include "suite.h"
 
 #define S 1000000000ll
 #define DAY (86400 * S)
@@ -160,5 +161,5 @@ int main(void)
 	const TTest *const tests[] = { test_tiles, test_calendar, test_iso_weeks, test_ends_of_time,
 				       test_names };
 
-	return collect_run("level", tests, sizeof(tests) / sizeof(tests[0]), 60);
+	return suite_run("level", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 60);
 }

@@ -8,6 +8,7 @@
 #include "collect.h"
 #include "feed.h"
 #include "made.h"
+#include "suite.h"
 
 #define START (1795294800ll * 1000000000) /* 2026-11-21T21:00:00Z */
 
@@ -145,5 +146,5 @@ int main(void)
 {
 	const TTest *const tests[] = { test_round_trip, test_truncated, test_changed, test_other };
 
-	return collect_run("load", tests, sizeof(tests) / sizeof(tests[0]), 280);
+	return suite_run("load", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 280);
 }

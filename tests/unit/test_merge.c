@@ -8,6 +8,7 @@
 #include "cell/view.h"
 #include "collect.h"
 #include "made.h"
+#include "suite.h"
 
 #define S 1000000000ll
 #define START (1795276800ll * S) /* 2026-11-21T16:00:00Z */
@@ -252,5 +253,5 @@ int main(void)
 {
 	const TTest *const tests[] = { test_exact, test_full_tables, test_window };
 
-	return collect_run("merge", tests, sizeof(tests) / sizeof(tests[0]), 280);
+	return suite_run("merge", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 280);
 }

@@ -9,6 +9,7 @@
 #include "collect.h"
 #include "made.h"
 #include "report/parent_private.h"
+#include "suite.h"
 
 #define S 1000000000ll
 #define HOUR (3600 * S)
@@ -289,5 +290,5 @@ int main(void)
 	const TTest *const tests[] = { test_block, test_degraded, test_levels, test_blend,
 				       test_unusable };
 
-	return collect_run("parent", tests, sizeof(tests) / sizeof(tests[0]), 120);
+	return suite_run("parent", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 120);
 }

@@ -12,6 +12,7 @@
 #include "collect.h"
 #include "feed.h"
 #include "report/json.h"
+#include "suite.h"
 #include "util/text.h"
 
 #define FEED(f, what, pid, ...) feed_fold(f, rec_##what(&(f)->rec, feed_id(f, pid), ##__VA_ARGS__))
@@ -269,5 +270,5 @@ int main(void)
 		keys_with_nul,
 	};
 
-	return collect_run("report_bytes", tests, sizeof(tests) / sizeof(tests[0]), 60);
+	return suite_run("report_bytes", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 60);
 }

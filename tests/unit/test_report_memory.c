@@ -11,6 +11,7 @@
 
 #include "collect.h"
 #include "feed.h"
+#include "suite.h"
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
@@ -151,5 +152,5 @@ int main(void)
 {
 	const TTest *const tests[] = { no_allocation_may_fail_unseen };
 
-	return collect_run("report_memory", tests, 1, 120);
+	return suite_run("report_memory", tests, 1, NULL, NULL, 120);
 }

@@ -8,6 +8,7 @@
 
 #include "collect.h"
 #include "feed.h"
+#include "suite.h"
 
 static size_t cell_bytes, part_bytes, n_parts;
 static double json_s;
@@ -128,5 +129,5 @@ int main(void)
 		large_with_raw_events,
 	};
 
-	return collect_run("report_size", tests, sizeof(tests) / sizeof(tests[0]), 280);
+	return suite_run("report_size", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 280);
 }

@@ -13,6 +13,7 @@
 
 #include "collect.h"
 #include "feed.h"
+#include "suite.h"
 
 #define FEED(f, what, pid, ...) feed_fold(f, rec_##what(&(f)->rec, feed_id(f, pid), ##__VA_ARGS__))
 
@@ -297,5 +298,5 @@ int main(void)
 		same_events_same_bytes,
 	};
 
-	return collect_run("report_sums", tests, sizeof(tests) / sizeof(tests[0]), 200);
+	return suite_run("report_sums", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 200);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs of random lengths that are killed, or stopped, at random moments: see test_resume.c. */
 #include <check.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "collect.h"
+#include "full_dir.h"
 #include "life.h"
 #include "made.h"
 #include "report/files.h"
@@ -32,21 +31,6 @@ static void teardown(void)
 
 	snprintf(command, sizeof(command), "rm -rf '%s'", base);
 	ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a path of ours */
-}
-
-/* "/cells/": a directory that takes nothing; NULL: none. */
-static const char *full;
-
-int fsync(int fd)
-{
-	char link[64], path[256] = "";
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (full && readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, full)) {
-		errno = ENOSPC;
-		return -1;
-	}
-	return (int)syscall(SYS_fsync, fd);
 }
 
 static double seconds(json_object *root, const char *pointer)

@@ -14,6 +14,7 @@
 
 #include "collect.h"
 #include "feed.h"
+#include "suite.h"
 
 #define SKIPPED 77
 
@@ -152,5 +153,5 @@ int main(void)
 	/* In this process, so that the exit status that means "skipped" gets out. */
 	if (!getenv("CK_FORK"))
 		setenv("CK_FORK", "no", 1);
-	return collect_run("schema", tests, 1, 200);
+	return suite_run("schema", tests, 1, NULL, NULL, 200);
 }
