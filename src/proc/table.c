@@ -87,7 +87,7 @@ void proc_table_free(struct proc_table *t)
 
 static struct proc_node **slot_of(const struct proc_table *t, edr_u32 tgid)
 {
-	const edr_u32 block = tgid / BLOCK;
+	const edr_u64 block = tgid / BLOCK;
 
 	return &t->index[(tgid + util_hash(&block, sizeof(block))) & (t->n_slots - 1)];
 }
