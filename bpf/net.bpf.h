@@ -88,21 +88,81 @@ static __always_inline bool announced_take(u64 cookie)
 	return !bpf_map_delete_elem(&announced, &cookie);
 }
 
-/* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT, which no socket
- * does without passing the tracepoint. No LRU: what finds no room is counted, not pushed out in silence. */
+/* TCP connects under way whose result is not known: by sock_key(), until they leave SYN_SENT, which no socket does without
+ * passing the tracepoint. In a slot, or in the table when another socket has that slot. No LRU: what finds no room is
+ * counted, not pushed out in silence. */
+#define PENDING_SLOTS 1024
 struct pending_connect {
 	struct edr_hdr hdr; /* of the process that connects; time_ns is the start */
 	edr_comm comm;
 	u32 ended; /* within the call, whose own result will most often say it: */
 	s32 result;
 	u64 end_ns;
+	u32 peer_len;
+	u8 peer[sizeof(struct sockaddr_in6_)];
 };
+struct pending_slot {
+	u64 owner;
+	struct pending_connect c;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PENDING_SLOTS);
+	__type(key, u32);
+	__type(value, struct pending_slot);
+} pending_slots SEC(".maps");
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);
 	__type(value, struct pending_connect);
 } pending_connects SEC(".maps");
+
+/* A number for a socket. The difference of two pointers is one that the verifier lets us reckon with. */
+static __always_inline u64 sock_key(struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	asm volatile("%0 -= %1" : "+r"(key) : "r"(&reader_state));
+	return key;
+}
+
+static __always_inline struct pending_slot *pending_slot_of(u64 key)
+{
+	u32 slot = key * 0x9e3779b97f4a7c15ULL >> 54; /* 2^64 by the golden ratio; 10 bits */
+
+	return bpf_map_lookup_elem(&pending_slots, &slot);
+}
+
+static __always_inline struct pending_connect *pending_of(u64 key)
+{
+	struct pending_slot *slot = pending_slot_of(key);
+
+	if (slot && slot_is_of(&slot->owner, key))
+		return &slot->c;
+	return bpf_map_lookup_elem(&pending_connects, &key);
+}
+
+/* False when there is no room. */
+static __always_inline bool pending_begin(u64 key, const struct pending_connect *p)
+{
+	struct pending_slot *slot = pending_slot_of(key);
+
+	if (!slot || (!slot_is_of(&slot->owner, key) && !slot_claim(&slot->owner, key)))
+		return !bpf_map_update_elem(&pending_connects, &key, p, BPF_ANY);
+	__builtin_memcpy(&slot->c, p, sizeof(slot->c));
+	return true;
+}
+
+static __always_inline void pending_end(u64 key)
+{
+	struct pending_slot *slot = pending_slot_of(key);
+
+	if (slot && slot_is_of(&slot->owner, key))
+		slot_release(&slot->owner, key);
+	else
+		bpf_map_delete_elem(&pending_connects, &key);
+}
 
 /* A connect event with the longest address behind it. */
 struct connect_record {
@@ -143,47 +203,46 @@ static __always_inline void connect_emit(struct connect_record *r, u32 addr_len)
 /* The peer's address from the socket itself; its length. */
 static __always_inline u32 sock_peer(struct sock *sk, u8 *to)
 {
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
+	if (sk->__sk_common.skc_family == AF_INET) {
 		struct sockaddr_in_ *in = (void *)to;
 
 		__builtin_memset(in, 0, sizeof(*in));
 		in->family = AF_INET;
-		in->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-		in->addr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		in->port = sk->__sk_common.skc_dport;
+		in->addr = sk->__sk_common.skc_daddr;
 		return sizeof(*in);
 	} else {
 		struct sockaddr_in6_ *in6 = (void *)to;
 
 		__builtin_memset(in6, 0, sizeof(*in6));
 		in6->family = AF_INET6;
-		in6->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		in6->port = sk->__sk_common.skc_dport;
 		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), &sk->__sk_common.skc_v6_daddr);
 		return sizeof(*in6);
 	}
 }
 
-/* The result of a connect that was left open, with the peer as the socket has it. */
-static __always_inline void result_emit(struct sock *sk, struct pending_connect *p, s32 result,
-					u64 now)
+/* The result of a connect that was left open. */
+static __always_inline void result_emit(struct pending_connect *p)
 {
 	struct {
 		struct edr_connect_result e;
-		u8 addr[sizeof(struct sockaddr_in6_)];
+		u8 addr[sizeof(p->peer)];
 	} r;
-	u32 len;
+	u32 len = p->peer_len;
 
-	__builtin_memset(&r, 0, sizeof(r));
-	r.e.hdr = p->hdr;
-	r.e.hdr.type = EDR_CONNECT_RESULT;
-	r.e.hdr.time_ns = now;
-	r.e.hdr.cpu = bpf_get_smp_processor_id();
-	r.e.latency_ns = now - p->hdr.time_ns;
-	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
-	r.e.result = result;
-	r.e.protocol = IPPROTO_TCP;
-	len = sock_peer(sk, r.addr);
+	OPAQUE(len);
 	if (len > sizeof(r.addr))
 		return;
+	r.e.hdr = p->hdr;
+	r.e.hdr.type = EDR_CONNECT_RESULT;
+	r.e.hdr.time_ns = p->end_ns;
+	r.e.hdr.cpu = bpf_get_smp_processor_id();
+	r.e.latency_ns = p->end_ns - p->hdr.time_ns;
+	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
+	r.e.result = p->result;
+	r.e.protocol = IPPROTO_TCP;
+	__builtin_memcpy(r.addr, p->peer, sizeof(r.addr));
 	r.e.sockaddr.off = sizeof(r.e);
 	r.e.sockaddr.len = len;
 	r.e.hdr.len = sizeof(r.e) + len;
@@ -196,7 +255,7 @@ static __always_inline void result_emit(struct sock *sk, struct pending_connect 
  */
 static __always_inline void connect_settled(u64 key, s64 ret)
 {
-	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
+	struct pending_connect *p = pending_of(key);
 	bool open = ret == -EINPROGRESS || ret == -EINTR;
 
 	if (!p)
@@ -204,8 +263,8 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 	if (!p->ended && (open || ret == 0))
 		return;	      /* the socket will tell */
 	if (p->ended && open) /* in the moment between its waiting and its return */
-		result_emit((struct sock *)key, p, p->result, p->end_ns);
-	bpf_map_delete_elem(&pending_connects, &key);
+		result_emit(p);
+	pending_end(key);
 }
 
 /* There are more connects under way than we can remember: what is known at entry has to do. The cgroup hook tells of
@@ -368,7 +427,7 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 /* In the context of the process that connects. */
 static __always_inline void tcp_connect_begins(struct sock *sk)
 {
-	u64 cookie = sk->__sk_common.skc_cookie.counter, key = (u64)sk;
+	u64 cookie = sk->__sk_common.skc_cookie.counter, key = sock_key(sk);
 	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
 	struct pending_connect pending = {};
 	struct connect_record r;
@@ -377,7 +436,7 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 		return;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
-	if (bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY))
+	if (!pending_begin(key, &pending))
 		emit_lost(EDR_CONNECT_RESULT);
 	if (call) {
 		call->sk = key;
@@ -393,8 +452,8 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 /* In whatever context the answer came in: the process is the one that was noted. */
 static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 {
-	u64 key = (u64)sk, now = bpf_ktime_get_boot_ns();
-	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
+	u64 key = sock_key(sk);
+	struct pending_connect *p = pending_of(key);
 	struct connect_call *call;
 	int err;
 
@@ -402,14 +461,15 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 		return;
 	err = sk->sk_err;
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
-	p->end_ns = now;
+	p->end_ns = bpf_ktime_get_boot_ns();
+	p->peer_len = sock_peer(sk, p->peer);
 	call = connect_call_of(p->hdr.tid);
 	if (call && call->sk == key) {
 		p->ended = 1; /* connect_settled() knows whether the call has said it */
 		return;
 	}
-	result_emit(sk, p, p->result, now);
-	bpf_map_delete_elem(&pending_connects, &key);
+	result_emit(p);
+	pending_end(key);
 }
 
 SEC("tp_btf/inet_sock_set_state")
