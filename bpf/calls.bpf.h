@@ -152,9 +152,8 @@ static __always_inline struct connect_call *connect_call_begin(void)
 	return call;
 }
 
-static __always_inline void connect_call_end(struct connect_call *call)
+static __always_inline void connect_call_end(struct connect_call *call, u32 tid)
 {
-	u32 tid = bpf_get_current_pid_tgid();
 	struct connect_slot *slot = connect_slot_of(tid);
 
 	call->under_way = 0;

@@ -171,13 +171,20 @@ struct connect_record {
 };
 
 /* Fills all but address and result. False when filters leave it out. */
-static __always_inline bool connect_init(struct connect_record *r, u32 seen_by)
+static __always_inline bool connect_init(struct connect_record *r, u64 ids, u32 seen_by)
 {
 	struct edr_connect *e = &r->e;
+	struct task_struct *task;
 
-	header_init(&e->hdr, EDR_CONNECT, sizeof(*e), current_start_ns());
+	if (TASK_TYPED) {
+		task = bpf_get_current_task_btf();
+		header_fill(&e->hdr, EDR_CONNECT, sizeof(*e), task->group_leader->start_boottime, ids);
+		e->uid = task->cred->uid.val;
+	} else {
+		header_fill(&e->hdr, EDR_CONNECT, sizeof(*e), current_start_ns(), ids);
+		e->uid = bpf_get_current_uid_gid();
+	}
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	e->uid = bpf_get_current_uid_gid();
 	e->seen_by = seen_by;
 	e->fd = -1;
 	e->result = EDR_RESULT_UNKNOWN;
@@ -280,7 +287,7 @@ static __always_inline void connect_at_entry(u32 fd, u64 uaddr, u32 len)
 		__builtin_memcpy(&family, r.addr, sizeof(family));
 	if (family == AF_INET || family == AF_INET6)
 		return;
-	if (!connect_init(&r, EDR_SEEN_SYSCALL))
+	if (!connect_init(&r, bpf_get_current_pid_tgid(), EDR_SEEN_SYSCALL))
 		return;
 	r.e.fd = fd;
 	r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
@@ -292,7 +299,7 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 {
 	u32 fd = ctx->args[0], asked_len = ctx->args[2], len = asked_len;
 	struct connect_call *call = connect_call_begin();
-	u64 uaddr = ctx->args[1];
+	u64 uaddr = ctx->args[1], head[4] = {};
 
 	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
@@ -304,8 +311,15 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 	call->fd = fd;
 	call->uaddr = uaddr;
 	call->asked_len = asked_len;
-	if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr))
+	/* To the stack, if it may: there the kernel is quickest in finding that it may be written to. */
+	if (len && len <= sizeof(head)) {
+		if (bpf_probe_read_user(head, len, (void *)uaddr))
+			return 0;
+		__builtin_memcpy(call->addr, head, sizeof(head));
 		call->addr_len = len;
+	} else if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr)) {
+		call->addr_len = len;
+	}
 	return 0;
 }
 
@@ -348,7 +362,8 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 SEC("tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct syscall_exit_ctx *ctx)
 {
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u64 ids = bpf_get_current_pid_tgid();
+	struct connect_call *call = connect_call_of(ids);
 	struct connect_record r;
 	s64 ret = ctx->ret;
 
@@ -356,7 +371,7 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 		return 0;
 	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
 		ret = -EINTR;
-	if (connect_init(&r, EDR_SEEN_SYSCALL)) {
+	if (connect_init(&r, ids, EDR_SEEN_SYSCALL)) {
 		r.e.fd = call->fd;
 		r.e.result = ret;
 		r.e.protocol = call->protocol;
@@ -369,14 +384,15 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 	}
 	if (call->sk)
 		connect_settled(call->sk, ret);
-	connect_call_end(call);
+	connect_call_end(call, ids);
 	return 0;
 }
 
 /* The kernel's copy of the address, into the call under way, or out as an event of its own. */
 static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, u32 len)
 {
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u64 ids = bpf_get_current_pid_tgid();
+	struct connect_call *call = connect_call_of(ids);
 	u32 protocol = ctx->protocol;
 	struct connect_record r;
 
@@ -390,7 +406,7 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 	}
 	if (protocol == IPPROTO_TCP)
 		announce(bpf_get_socket_cookie(ctx));
-	if (!connect_init(&r, EDR_SEEN_CGROUP))
+	if (!connect_init(&r, ids, EDR_SEEN_CGROUP))
 		return;
 	r.e.protocol = protocol;
 	r.e.sock_type = ctx->type;
@@ -428,11 +444,12 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 static __always_inline void tcp_connect_begins(struct sock *sk)
 {
 	u64 cookie = sk->__sk_common.skc_cookie.counter, key = sock_key(sk);
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u64 ids = bpf_get_current_pid_tgid();
+	struct connect_call *call = connect_call_of(ids);
 	struct pending_connect pending = {};
 	struct connect_record r;
 
-	if (!connect_init(&r, EDR_SEEN_SOCKET))
+	if (!connect_init(&r, ids, EDR_SEEN_SOCKET))
 		return;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
