@@ -178,7 +178,8 @@ static __always_inline bool connect_init(struct connect_record *r, u64 ids, u32 
 
 	if (TASK_TYPED) {
 		task = bpf_get_current_task_btf();
-		header_fill(&e->hdr, EDR_CONNECT, sizeof(*e), task->group_leader->start_boottime, ids);
+		header_fill(&e->hdr, EDR_CONNECT, sizeof(*e), task->group_leader->start_boottime,
+			    ids);
 		e->uid = task->cred->uid.val;
 	} else {
 		header_fill(&e->hdr, EDR_CONNECT, sizeof(*e), current_start_ns(), ids);
