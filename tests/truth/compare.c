@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * compare MODE TRUTH EVENTS: what was done beside what was reported.
+ * compare [--json FILE] MODE TRUTH EVENTS: what was done beside what was reported.
  *
+ *	--json   the same figures by type of event and by scenario, for a program: see write_json
  *	MODE     default or lean: the hooks that the agent used
  *	TRUTH    lines of `truth`, see truth.h
  *	EVENTS   lines of the agent's --output
@@ -32,6 +33,7 @@
 #define SHOWN_MAX 3	  /* differences of a scenario that are told */
 #define SHOWN_BYTES 300
 #define SCENES_MAX 128
+#define TYPES_MAX 16
 #define MAPPED 0x10ff00 /* U+10FF00 + byte stands for a byte that is not UTF-8 */
 
 struct event {
@@ -55,6 +57,12 @@ struct scene {
 		addresses_right, other, extra, differences;
 };
 
+struct tally { /* of one type of event */
+	char type[16];
+	unsigned long expected, unseen, found, right, names, names_right, args, args_right,
+		addresses, addresses_right, other, extra;
+};
+
 struct mapped_file {
 	char *data;
 	size_t size;
@@ -62,6 +70,8 @@ struct mapped_file {
 
 static struct scene scenes[SCENES_MAX];
 static size_t n_scenes;
+static struct tally tallies[TYPES_MAX];
+static size_t n_tallies;
 static struct event *events;
 static size_t n_events;
 static struct owner *owners;
@@ -586,6 +596,21 @@ static struct scene *scene_of(struct json_object *line)
 	return &scenes[n_scenes++];
 }
 
+static struct tally *tally_of(const char *type)
+{
+	size_t i;
+
+	for (i = 0; i < n_tallies; i++)
+		if (!strcmp(tallies[i].type, type))
+			return &tallies[i];
+	if (n_tallies == TYPES_MAX) {
+		fprintf(stderr, "compare: too many types\n");
+		exit(2);
+	}
+	snprintf(tallies[n_tallies].type, sizeof(tallies->type), "%s", type);
+	return &tallies[n_tallies++];
+}
+
 static void add_owner(struct json_object *line, struct scene *s)
 {
 	owners = must(realloc(owners, (n_owners + 1) * sizeof(*owners)));
@@ -641,8 +666,17 @@ static void tell(struct scene *s, const char *what, const char *line, size_t len
 		show("reported", e->line, e->len);
 }
 
-static void count(struct scene *s, const struct verdict *v)
+static void count(struct scene *s, struct tally *t, const struct verdict *v)
 {
+	t->found++;
+	t->names += v->has[NAME];
+	t->names_right += v->has[NAME] && !v->wrong[NAME];
+	t->args += v->has[ARGS];
+	t->args_right += v->has[ARGS] && !v->wrong[ARGS];
+	t->addresses += v->has[ADDRESS];
+	t->addresses_right += v->has[ADDRESS] && !v->wrong[ADDRESS];
+	t->other += v->wrong[OTHER];
+	t->right += !v->wrong[NAME] && !v->wrong[ARGS] && !v->wrong[ADDRESS];
 	s->found++;
 	s->names += v->has[NAME];
 	s->names_right += v->has[NAME] && !v->wrong[NAME];
@@ -658,25 +692,29 @@ static void check_line(struct json_object *line, const char *mode, const char *r
 	struct scene *s = scene_of(line);
 	struct verdict v = { .first_wrong = "" };
 	struct event *e;
+	struct tally *t;
 	char unseen[32], what[96];
 
 	if (!strcmp(text(line, "type"), "own")) {
 		add_owner(line, s);
 		return;
 	}
+	t = tally_of(text(line, "type"));
 	snprintf(unseen, sizeof(unseen), "%s_unseen", mode);
 	if (has(line, unseen)) { /* an event for it would be left over, and extra */
 		s->unseen++;
+		t->unseen++;
 		return;
 	}
 	s->expected++;
+	t->expected++;
 	e = answer(line, mode, &v);
 	if (!e) {
 		tell(s, "missing", raw, len, NULL);
 		return;
 	}
 	e->used = true;
-	count(s, &v);
+	count(s, t, &v);
 	if (*v.first_wrong) {
 		snprintf(what, sizeof(what), "%s is wrong", v.first_wrong);
 		tell(s, what, raw, len, e);
@@ -732,6 +770,7 @@ static void check_extra(void)
 				continue;
 			e->used = true;
 			owners[i].scene->extra++;
+			tally_of(e->type)->extra++;
 			tell(owners[i].scene, "nobody did this", NULL, 0, e);
 		}
 	}
@@ -778,12 +817,51 @@ static void print_table(const char *mode)
 		printf("%lu lines of the agent are no events\n", n_broken);
 }
 
+/*
+ * {"differences":N,"broken":N,"types":{"exec":{"expected":N,...}},"scenarios":{"tcp4":{...}}}; right:
+ * with the right name, arguments and address, whatever else is wrong.
+ */
+static void write_json(const char *path)
+{
+	FILE *f = must(fopen(path, "we"));
+	size_t i;
+
+	fprintf(f, "{\"differences\":%lu,\"broken\":%lu,\"types\":{", n_differences, n_broken);
+	for (i = 0; i < n_tallies; i++) {
+		const struct tally *t = &tallies[i];
+
+		fprintf(f,
+			"%s\n\"%s\":{\"expected\":%lu,\"unseen\":%lu,\"found\":%lu,\"right\":%lu,"
+			"\"names\":%lu,\"names_right\":%lu,\"args\":%lu,\"args_right\":%lu,"
+			"\"addresses\":%lu,\"addresses_right\":%lu,\"other\":%lu,\"extra\":%lu}",
+			i ? "," : "", t->type, t->expected, t->unseen, t->found, t->right, t->names,
+			t->names_right, t->args, t->args_right, t->addresses, t->addresses_right,
+			t->other, t->extra);
+	}
+	fprintf(f, "},\n\"scenarios\":{");
+	for (i = 0; i < n_scenes; i++) {
+		const struct scene *s = &scenes[i];
+
+		fprintf(f, "%s\n\"%s\":{\"expected\":%lu,\"found\":%lu,\"differences\":%lu}",
+			i ? "," : "", s->name, s->expected, s->found, s->differences);
+	}
+	fprintf(f, "}}\n");
+	if (fclose(f))
+		must(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct mapped_file truth, reported;
+	const char *json = NULL;
 
+	if (argc > 2 && !strcmp(argv[1], "--json")) {
+		json = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc != 4 || (strcmp(argv[1], "default") && strcmp(argv[1], "lean"))) {
-		fprintf(stderr, "usage: compare default|lean TRUTH EVENTS\n");
+		fprintf(stderr, "usage: compare [--json FILE] default|lean TRUTH EVENTS\n");
 		return 2;
 	}
 	truth = map_file(argv[2]);
@@ -798,5 +876,7 @@ int main(int argc, char **argv)
 	if (n_differences)
 		printf("%lu differences, the first of each scenario above\n", n_differences);
 	print_table(argv[1]);
+	if (json)
+		write_json(json);
 	return n_differences ? 1 : 0;
 }

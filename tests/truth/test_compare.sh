@@ -26,11 +26,12 @@ failed=0
 
 # expect STATUS WHAT [SED_SCRIPT]: the report, so changed, must be judged so in the mode $mode.
 mode=default
+json=$tmp/json
 expect()
 {
 	sed "${3-}" "$tmp/good" >"$tmp/events"
 	status=0
-	"$compare" $mode "$tmp/truth" "$tmp/events" >"$tmp/out" 2>&1 || status=$?
+	"$compare" --json "$json" "$mode" "$tmp/truth" "$tmp/events" >"$tmp/out" 2>&1 || status=$?
 	if [ "$status" -ne "$1" ]; then
 		echo "$2: judged $status, not $1:"
 		cat "$tmp/out"
@@ -72,6 +73,18 @@ mode=lean
 expect 1 "a member that differs in this mode" 2d
 expect 1 "an event that this mode does not see" 's/"command":"noop"/"command":"lean"/'
 expect 0 "a right report in this mode" 's/"command":"noop"/"command":"lean"/;2d'
+
+mode=default
+expect 1 "a wrong name, counted" 's/"command":"noop"/"command":"noon"/'
+for figures in \
+	'"exec":{"expected":1,"unseen":0,"found":1,"right":0,"names":1,"names_right":0,"args":1,"args_right":1,' \
+	'"connect":{"expected":1,"unseen":0,"found":1,"right":1,'; do
+	if ! grep -qF "$figures" "$json"; then
+		echo "the JSON is without $figures:"
+		cat "$json"
+		failed=1
+	fi
+done
 
 : >"$tmp/truth"
 expect 2 "no truth"
