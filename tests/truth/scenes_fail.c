@@ -232,7 +232,8 @@ static void scene_fail_literal(struct truth *t)
 
 /*
  * Past the point of no return: the file puts another name and arguments where the caller's were, in a page that the kernel
- * touches itself (it clears what is behind `filesz`), and then asks for more memory than there is.
+ * touches itself (it clears what is behind `filesz`), and then has a part that is larger in the file than in memory. (Of
+ * errors in the file, that is one for which all kernels have the same answer.)
  */
 #if defined(__aarch64__)
 #define ELF_NATIVE EM_AARCH64
@@ -264,7 +265,7 @@ static void put_late(void)
 				  .e_phnum = 2 };
 	const Elf64_Phdr part[2] = {
 		{ PT_LOAD, PF_R | PF_W | PF_X, 4096, LATE_AT, LATE_AT, 2048, 4096, 4096 },
-		{ PT_LOAD, PF_R | PF_W, 0, 0x7fffffffe000, 0, 4096, 0x7000000000000000, 4096 },
+		{ PT_LOAD, PF_R | PF_W, 0, LATE_AT + 0x10000, 0, 8192, 4096, 4096 },
 	};
 	static char file[8192];
 
@@ -294,7 +295,7 @@ static void scene_fail_late(struct truth *t)
 	struct failed f = { .path = "",
 			    .argv = none,
 			    .dirfd = AT_FDCWD,
-			    .error = ENOMEM,
+			    .error = EINVAL,
 			    .may = "args_unreadable",
 			    .may_too = "filename_unreadable",
 			    .comm = "late" };
