@@ -8,7 +8,7 @@
 #   STATE   plain, btf-hidden (an empty directory over /sys/kernel/btf) or no-bpf (bpf(2) answers EPERM)
 #
 # Run by busybox in the guest, and by any shell on this machine, then in a mount namespace of its own. It asserts no
-# durations: a guest's clock may run fast. A line of `ways`: NAME PREPARATION OPTION...
+# durations: a guest's clock may run fast. A line of `ways`: NAME PREPARATION MODE OPTION..., MODE as `compare` has it.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1 times=$2 state=$3
@@ -111,10 +111,10 @@ run_scenarios() # DIRECTORY
 	done
 }
 
-watch() # DIRECTORY OPTION...
+watch() # DIRECTORY MODE OPTION...
 {
-	dir=$1
-	shift
+	dir=$1 mode=$2
+	shift 2
 	rm -rf "$T/reports" "$T/events" "$T/truth"
 	: >"$T/truth"
 	agent run -c "$T/empty.conf" -i 60 --reports-dir "$T/reports" --output "$T/events" \
@@ -136,7 +136,7 @@ watch() # DIRECTORY OPTION...
 	agent_pid=
 	echo $status >"$dir/exit"
 	short_cells "$dir"
-	"$here/truth/compare" --json "$dir/figures.json" default "$T/truth" "$T/events" >"$dir/compare" 2>&1
+	"$here/truth/compare" --json "$dir/figures.json" "$mode" "$T/truth" "$T/events" >"$dir/compare" 2>&1
 	[ $? -le 1 ] || echo "compare cannot be used: $(tail -n 1 "$dir/compare")" >>"$dir/broken"
 	if [ -e "$dir/broken" ]; then echo broken; else echo "done"; fi >"$dir/status"
 }
@@ -147,11 +147,11 @@ if [ "$state" = btf-hidden ]; then
 	mount -t tmpfs none /sys/kernel/btf || exit 1
 fi
 (agent check -c "$T/empty.conf") >"$out/check" 2>&1 </dev/null
-while read -r way preparation options <&3; do
+while read -r way preparation mode options <&3; do
 	mkdir -p "$out/$way"
 	if prepare "$preparation" 2>"$out/$way/log"; then
 		# shellcheck disable=SC2086 # a list of words
-		watch "$out/$way" $options
+		watch "$out/$way" "$mode" $options
 	else
 		echo cannot >"$out/$way/status"
 	fi

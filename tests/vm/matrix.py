@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What became of each way on each kernel: read, judged, and shown as a table in Markdown and as JSON."""
+import glob
+import json
+import os
+
+from kernels import SHOWN, WAYS
+
+EX_USAGE, EX_CONFIG = 64, 78
+LOG_LINES = 15
+
+
+def read(*path):
+    try:
+        with open(os.path.join(*path), encoding="utf-8", errors="replace") as f:
+            return f.read()
+    except FileNotFoundError:
+        return ""
+
+
+def reason(log):
+    """The last error of an agent that did not come up, without its time stamp."""
+    lines = [line for line in log.splitlines() if line.strip()]
+    errors = [line for line in lines if " error " in line or "linux-edr-bpf: " in line] or lines
+    if not errors:
+        return "it said nothing"
+    return errors[0].split(" error ", 1)[-1].split("linux-edr-bpf: ", 1)[-1].strip()
+
+
+def reports(folder):
+    """Sums of what the reports of one run say was lost, and their source and degraded."""
+    lost, blind, source, degraded = {}, 0.0, "", []
+    for path in sorted(glob.glob(os.path.join(folder, "cell-*.json"))):
+        cell = json.loads(read(path))
+        for kind, n in cell["loss"]["by_type"].items():
+            lost[kind] = lost.get(kind, 0) + n
+        blind += cell["loss"]["blind_seconds"]
+        source = cell["source"]
+        degraded = cell["degraded"]
+    return {"lost": lost, "blind_seconds": blind, "source": source, "degraded": degraded}
+
+
+def read_cell(folder):
+    """One way on one kernel, from what guest.sh left."""
+    status = read(folder, "status").strip()
+    log = read(folder, "log")
+    if not status:
+        return {"status": "broken", "why": "nothing came back from it", "log": ""}
+    cell = {"status": status, "log": "\n".join(log.splitlines()[-LOG_LINES:])}
+    code = read(folder, "exit").strip()
+    if status == "cannot":
+        cell["why"] = reason(log)
+        if code in (str(EX_USAGE), str(EX_CONFIG)) or "this version has no" in log:
+            cell["status"] = "absent"
+        return cell
+    cell["exit"] = int(code or -1)
+    cell["left_out"] = read(folder, "left_out").splitlines()
+    cell["compare"] = read(folder, "compare")
+    try:
+        cell.update(reports(folder))
+        cell["figures"] = json.loads(read(folder, "figures.json"))
+    except (ValueError, KeyError) as e:
+        return dict(cell, status="broken", why=f"its reports or figures cannot be read: {e}")
+    if status == "broken":
+        cell["why"] = "; ".join(read(folder, "broken").splitlines())
+    return cell
+
+
+def judge(kernel, way, cell):
+    """What is wrong with a cell, as a list of sentences."""
+    status = cell["status"]
+    if status == "absent":
+        return []  # a program that does not have that way
+    if status == "cannot":
+        return [f"did not start: {cell['why']}"] if way.possible(kernel) else []
+    if status != "done":
+        return [cell["why"]]
+    wrong = []
+    if cell["exit"]:
+        wrong.append(f"the agent ended with {cell['exit']}")
+    if cell["figures"]["broken"]:
+        wrong.append(f"{cell['figures']['broken']} lines that are no events")
+    if way.exact and cell["figures"]["differences"]:
+        wrong.append(f"{cell['figures']['differences']} differences")
+    for kind, f in cell["figures"]["types"].items():
+        lost = cell["lost"].get(kind, 0)
+        missing = f["expected"] - f["found"]
+        if missing > lost:
+            wrong.append(f"{missing} of {f['expected']} {kind} missing, {lost} told as lost")
+        if f["extra"]:
+            wrong.append(f"{f['extra']} {kind} that nobody did")
+        if f["names_right"] != f["names"]:
+            wrong.append(f"{f['names'] - f['names_right']} of {f['names']} {kind} with a wrong name")
+    return wrong
+
+
+def percent(right, everything):
+    """Rounded down, so that 100 means all."""
+    if not everything:
+        return "-"
+    tenths = right * 1000 // everything
+    return f"{tenths // 10}" if tenths % 10 == 0 else f"{tenths // 10}.{tenths % 10}"
+
+
+def show_cell(cell):
+    if cell is None:
+        return "not run"
+    if cell["status"] == "absent":
+        return "not in this program"
+    if cell["status"] != "done":
+        return ("no: " if cell["status"] == "cannot" else "**broken**: ") + cell["why"].replace("|", "\\|")
+    parts = []
+    for kind in SHOWN:
+        f = cell["figures"]["types"].get(kind)
+        if not f:
+            parts.append("-")
+            continue
+        text = percent(f["right"], f["expected"])
+        missing, lost = f["expected"] - f["found"], cell["lost"].get(kind, 0)
+        notes = []
+        if f["right"] < f["found"]:
+            for label, key in (("names", "names"), ("arguments", "args"), ("addresses", "addresses")):
+                if f[key] and f[key + "_right"] < f[key] or (f[key] and key == "names"):
+                    notes.append(f"{label} {percent(f[key + '_right'], f[key])}")
+        if missing:
+            notes.append(f"{missing} missing, {lost} told as lost")
+        parts.append(text + (f" ({', '.join(notes)})" if notes else ""))
+    text = " / ".join(parts)
+    return text + (" **wrong**" if cell.get("wrong") else "")
+
+
+def markdown(rows):
+    """rows: of run_all."""
+    lines = ["| kernel | " + " | ".join(way.label for way in WAYS) + " |",
+             "|---|" + "---|" * len(WAYS)]
+    for row in rows:
+        label = row["label"] + (f" ({row['release']})" if row.get("release") else "")
+        if row.get("left_out"):
+            cells = [f"left out: {row['left_out']}"] + [""] * (len(WAYS) - 1)
+        else:
+            cells = [show_cell(row["cells"].get(way.name)) for way in WAYS]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    lines.append("| not seen, by design: | " + " | ".join(way.unseen for way in WAYS) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: MIT
+"""What scripts/test-kernels does once the build machine has what it needs; its header is the help."""
+import argparse
+import concurrent.futures
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import boot
+import debian
+import kernels
+import matrix
+
+EX_USAGE, SKIPPED = 64, 77
+TIMES = {"short": 3, "long": 10}
+TIME_LIMIT_S = {"short": 420, "long": 1500}  # of a guest, all ways together
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+
+talking = threading.Lock()
+
+
+def say(text):
+    with talking:
+        print(f"test-kernels: {text}", file=sys.stderr, flush=True)
+
+
+def run(command, log, **options):
+    """A step whose output is worth reading only when it failed."""
+    with open(log, "w", encoding="utf-8") as f:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT, check=False, **options)
+    if done.returncode:
+        tail = matrix.read(log).splitlines()[-20:]
+        raise boot.Trouble(f"{' '.join(command[:3])} ... ended with {done.returncode}:\n" + "\n".join(tail))
+
+
+class Makings:
+    """What the rows need: kernels, busybox, the program for each architecture. Made when first asked for, and kept."""
+
+    def __init__(self, options, work):
+        self.options, self.work = options, work
+        self.cache = options.cache
+        self.suites = {}
+        self.packages = {}
+
+    def suite(self, name, arch):
+        if (name, arch) not in self.suites:
+            self.suites[name, arch] = debian.Suite(self.cache, name, arch)
+        return self.suites[name, arch]
+
+    def kernel(self, kernel):
+        if kernel.suites:
+            return debian.fetch_kernel(self.cache, kernel.image, [self.suite(s, kernel.arch) for s in kernel.suites])
+        image = os.path.join(self.cache, "kernels", kernel.image, "vmlinuz")
+        if not os.path.exists(image) or self.options.build_no_btf:
+            if not self.options.build_no_btf:
+                raise debian.Unreachable("has not been built: --build-no-btf")
+            self.build_no_btf(os.path.dirname(image))
+        return image
+
+    def build_no_btf(self, folder):
+        suite = self.suite(kernels.SOURCE_SUITE, "amd64")
+        version = suite.show(kernels.SOURCE_PACKAGE)
+        stamp = os.path.join(folder, "version")
+        if version and matrix.read(stamp).strip() == version[0] and os.path.exists(os.path.join(folder, "vmlinuz")):
+            return
+        say(f"building {kernels.SOURCE_PACKAGE} without BTF: minutes")
+        source = os.path.join(self.work, "source")
+        suite.fetch(kernels.SOURCE_PACKAGE, source)
+        os.makedirs(folder, exist_ok=True)
+        run([os.path.join(HERE, "build-no-btf"), os.path.join(source, "usr/src", kernels.SOURCE_PACKAGE + ".tar.xz"),
+             folder], os.path.join(self.work, "no-btf.log"))
+        shutil.rmtree(source)
+        with open(stamp, "w", encoding="ascii") as f:
+            f.write(version[0] + "\n")
+
+    def busybox(self, arch):
+        folder = os.path.join(self.cache, f"busybox-{arch}")
+        paths = [os.path.join(folder, name) for name in ("bin/busybox", "usr/bin/busybox")]
+        if not any(map(os.path.exists, paths)):
+            self.suite(kernels.SYSROOT_SUITE, arch).fetch("busybox-static", folder)
+        return next(filter(os.path.exists, paths))
+
+    def sysroot(self):
+        """Libraries and headers for arm64; the list of what is in it tells whether it is still what we want."""
+        folder = os.path.join(self.cache, "sysroot-arm64")
+        stamp, wanted = folder + ".list", " ".join((kernels.SYSROOT_SUITE, *kernels.SYSROOT))
+        if matrix.read(stamp) != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            self.suite(kernels.SYSROOT_SUITE, "arm64").fetch_all(kernels.SYSROOT, folder)
+            with open(stamp, "w", encoding="ascii") as f:
+                f.write(wanted)
+        return folder
+
+    def build(self, arch):
+        """The folder of a finished build for that architecture."""
+        if arch == "amd64":
+            return self.options.build
+        if not shutil.which("aarch64-linux-gnu-gcc"):
+            raise debian.Unreachable("no compiler for arm64: scripts/deps kernels")
+        folder = self.options.build_arm64
+        say("building for arm64")
+        generator = ["-G", "Ninja"] if shutil.which("ninja") and not os.path.exists(folder) else []
+        run(["cmake", "-S", ROOT, "-B", folder, *generator, "-DCMAKE_TOOLCHAIN_FILE=" + ROOT + "/cmake/arm64.cmake",
+             "-DEDR_SYSROOT=" + self.sysroot(), "-DEDR_TESTS=ON"], os.path.join(self.work, "arm64-cmake.log"))
+        run(["cmake", "--build", folder, "--parallel", str(os.cpu_count() or 2),
+             "--target", "linux-edr-bpf", "truth", "compare", "no_bpf"], os.path.join(self.work, "arm64-build.log"))
+        return folder
+
+    def package(self, arch):
+        """A folder with all that the guest runs."""
+        if arch in self.packages:
+            return self.packages[arch]
+        build, folder = self.build(arch), os.path.join(self.work, f"package-{arch}")
+        os.makedirs(os.path.join(folder, "truth"))
+        for name in ("linux-edr-bpf", "vm/no_bpf"):
+            shutil.copy(os.path.join(build, name), folder)
+        for name in ("truth", "compare", "noop", "noop32", "connect32"):
+            if os.path.exists(os.path.join(build, "truth", name)):
+                shutil.copy(os.path.join(build, "truth", name), os.path.join(folder, "truth"))
+        shutil.copy(os.path.join(HERE, "guest.sh"), folder)
+        with open(os.path.join(folder, "ways"), "w", encoding="ascii") as f:
+            for way in self.options.ways:
+                f.write(f"{way.name} {way.preparation} {way.mode} {way.options}\n")
+        self.packages[arch] = folder
+        return folder
+
+
+def prepare(kernel, makings):
+    """What run_row takes, or why the row is left out."""
+    if kernel.host:
+        if os.geteuid():
+            return None, "needs root"
+        return {"package": makings.package("amd64")}, None
+    tool = boot.QEMU[kernel.arch][0]
+    if not shutil.which(tool):
+        return None, f"{tool} is missing: scripts/deps kernels"
+    try:
+        return {"image": makings.kernel(kernel), "busybox": makings.busybox(kernel.arch),
+                "sysroot": makings.sysroot() if kernel.arch == "arm64" else "/",
+                "package": makings.package(kernel.arch)}, None
+    except debian.Unreachable as e:
+        return None, str(e)
+
+
+def run_host(kernel, made, out, options):
+    command = ["unshare", "-m", "--propagation", "private", "sh", os.path.join(made["package"], "guest.sh"), out,
+               str(options.times), kernel.state]
+    try:
+        run(command, os.path.join(out, "console.log"), timeout=options.time_limit)
+    except (boot.Trouble, subprocess.TimeoutExpired) as e:
+        return str(e)
+    return None
+
+
+def run_guest(kernel, made, out, options):
+    image = boot.Initramfs(kernel.arch, made["busybox"], made["sysroot"])
+    image.add(made["package"], "/opt")
+    status, console = boot.boot(kernel.arch, made["image"], image, f"sh guest.sh /out {options.times} {kernel.state}",
+                                out, limit=options.time_limit)
+    console.unpack(out)
+    if status == boot.TIME_LIMIT:
+        return f"the guest was not ready after {options.time_limit} s"
+    if status == boot.GUEST_DIED:
+        return "the guest died: " + console.text.decode(errors="replace")[-300:]
+    return f"guest.sh ended with {status}" if status else None
+
+
+def run_row(kernel, made, out, options):
+    """All ways on one kernel."""
+    os.makedirs(out, exist_ok=True)
+    start = time.monotonic()
+    trouble = (run_host if kernel.host else run_guest)(kernel, made, out, options)
+    row = {"name": kernel.name, "label": kernel.label, "arch": kernel.arch, "state": kernel.state,
+           "release": matrix.read(out, "kernel").strip(), "check": matrix.read(out, "check"),
+           "seconds": round(time.monotonic() - start), "cells": {}, "wrong": []}
+    if trouble:
+        row["wrong"].append(trouble)
+    for way in options.ways:
+        cell = matrix.read_cell(os.path.join(out, way.name))
+        cell["wrong"] = matrix.judge(kernel, way, cell)
+        row["wrong"] += [f"{way.name}: {w}" for w in cell["wrong"]]
+        row["cells"][way.name] = cell
+    say(f"{kernel.name}: {row['release'] or 'did not boot'}, {row['seconds']} s" +
+        (": WRONG" if row["wrong"] else ""))
+    return row
+
+
+def run_all(chosen, options, work):
+    """Fetches in turn, runs side by side; rows in the order of the table."""
+    makings = Makings(options, work)
+    rows = {}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=options.jobs) as guests, \
+            concurrent.futures.ThreadPoolExecutor(max_workers=1) as host:
+        pending = {}
+        for kernel in chosen:
+            made, why = prepare(kernel, makings)
+            if why:
+                say(f"{kernel.name}: left out: {why}")
+                rows[kernel.name] = {"name": kernel.name, "label": kernel.label, "left_out": why, "wrong": []}
+                continue
+            # On this machine one at a time: they would see one another's processes.
+            pool = host if kernel.host else guests
+            pending[kernel.name] = pool.submit(run_row, kernel, made, os.path.join(work, kernel.name), options)
+        for name, future in pending.items():
+            rows[name] = future.result()
+    return [rows[kernel.name] for kernel in chosen]
+
+
+def show(rows, options):
+    """What is wrong, then the table."""
+    for row in rows:
+        for wrong in row["wrong"]:
+            print(f"WRONG: {row['label']}: {wrong}")
+        for name, cell in row.get("cells", {}).items():
+            if cell["wrong"]:
+                differences = cell.get("compare", "").split(" differences, the first of each scenario above")[0]
+                print(f"--- {row['label']}, {name}: differences\n{differences[:4000]}\n--- its log\n{cell['log']}")
+    table = matrix.markdown(rows)
+    print("Execs / forks / connects with the right name, arguments and address, in %:\n\n" + table)
+    if options.markdown:
+        with open(options.markdown, "w", encoding="utf-8") as f:
+            f.write(table)
+    if options.json:
+        with open(options.json + ".tmp", "w", encoding="utf-8") as f:
+            json.dump({"times": options.times, "rows": rows}, f, indent=1)
+        os.replace(options.json + ".tmp", options.json)
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        say(f"{message}; try --help")
+        sys.exit(EX_USAGE)
+
+
+def parse(argv):
+    p = Parser(add_help=False)
+    p.add_argument("--short", action="store_true")
+    p.add_argument("--all", action="store_true")
+    p.add_argument("--list", action="store_true")
+    p.add_argument("--only-parse", action="store_true")
+    p.add_argument("--times", type=int)
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--ways", default="")
+    p.add_argument("--json")
+    p.add_argument("--markdown")
+    p.add_argument("--build-no-btf", action="store_true")
+    p.add_argument("--cache", required=True)
+    p.add_argument("--build", required=True)
+    p.add_argument("--build-arm64", required=True)
+    p.add_argument("--keep")
+    p.add_argument("kernels", nargs="*")
+    options = p.parse_args(argv)
+    try:
+        options.chosen = kernels.wanted(options.kernels, options.all, options.build_no_btf)
+        options.ways = kernels.wanted_ways(options.ways)
+    except ValueError as e:
+        p.error(str(e))
+    length = "long" if options.all else "short"
+    options.times = options.times or TIMES[length]
+    options.time_limit = TIME_LIMIT_S[length]
+    return options
+
+
+def main(argv):
+    options = parse(argv)
+    if options.list:
+        for kernel in kernels.KERNELS:
+            print(f"{kernel.name:18} {kernel.label}{' (short list)' if kernel.short else ''}")
+        return 0
+    if options.only_parse:
+        return 0
+    if platform.machine() != "x86_64":
+        say(f"left out: needs an x86_64 machine, this is {platform.machine()}")
+        return SKIPPED
+    os.makedirs(options.cache, exist_ok=True)
+    work = options.keep or tempfile.mkdtemp(prefix="edr-kernels.")
+    os.makedirs(work, exist_ok=True)
+    try:
+        rows = run_all(options.chosen, options, work)
+    except boot.Trouble as e:
+        say(str(e))
+        return 1
+    finally:
+        if not options.keep:
+            shutil.rmtree(work, ignore_errors=True)
+    show(rows, options)
+    left_out = [row["name"] for row in rows if row.get("left_out")]
+    wrong = [row["name"] for row in rows if row["wrong"]]
+    if left_out:
+        say(f"left out: {', '.join(left_out)}")
+    if wrong:
+        say(f"wrong: {', '.join(wrong)}")
+        return 1
+    return SKIPPED if left_out else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
