@@ -181,10 +181,11 @@ static __always_inline bool exit_of_process(struct bpf_raw_tracepoint_args *ctx,
 		return ctx->args[1] & 1;
 	if (signal->live.counter != 0)
 		return false;
-	if (signal->nr_threads <= 1)
-		return true;
-	/* Two threads that end at once may both find nobody alive. */
+	/* Two threads that end at once may both find nobody alive; and the one that has been reported may be gone by the
+	 * time that the other comes here, which then is the only one. */
 	start_ns = task->group_leader->start_boottime;
+	if (signal->nr_threads <= 1)
+		return !bpf_map_lookup_elem(&exits_reported, &start_ns);
 	tgid = task->tgid;
 	return !bpf_map_update_elem(&exits_reported, &start_ns, &tgid, BPF_NOEXIST);
 }
