@@ -128,6 +128,8 @@ class Makings:
         with open(os.path.join(folder, "ways"), "w", encoding="ascii") as f:
             for way in self.options.ways:
                 f.write(f"{way.name} {way.preparation} {way.mode} {way.options}\n")
+        with open(os.path.join(folder, "scenarios"), "w", encoding="utf-8") as f:
+            f.write(self.options.scenarios.replace(",", "\n"))
         self.packages[arch] = folder
         return folder
 
@@ -141,6 +143,7 @@ def prepare(kernel, makings):
     tool = boot.QEMU[kernel.arch][0]
     if not shutil.which(tool):
         return None, f"{tool} is missing: scripts/deps kernels"
+    say(f"{kernel.name}: fetching what is not in the cache")
     try:
         return {"image": makings.kernel(kernel), "busybox": makings.busybox(kernel.arch),
                 "sysroot": makings.sysroot() if kernel.arch == "arm64" else "/",
@@ -248,6 +251,7 @@ def parse(argv):
     p.add_argument("--times", type=int)
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--ways", default="")
+    p.add_argument("--scenarios", default="")
     p.add_argument("--json")
     p.add_argument("--markdown")
     p.add_argument("--build-no-btf", action="store_true")
@@ -259,6 +263,8 @@ def parse(argv):
     options = p.parse_args(argv)
     try:
         options.chosen = kernels.wanted(options.kernels, options.all, options.build_no_btf)
+        if not all(c.isalnum() or c in "_," for c in options.scenarios):
+            raise ValueError("--scenarios takes names and commas")
         options.ways = kernels.wanted_ways(options.ways)
     except ValueError as e:
         p.error(str(e))
