@@ -183,6 +183,12 @@ class Console:
         rest = self.text.split(self.begin.encode(), 1)[-1]
         return rest.split(self.files.encode())[0].split(self.end.encode())[0]
 
+    def last_words(self):
+        """Of a guest that died: where the kernel says why, else its last lines."""
+        text = self.text.decode(errors="replace").replace("\r", "")
+        found = re.search(r"(BUG: |Oops|Kernel panic|Internal error|general protection).*", text)
+        return text[found.start():found.start() + 1500] if found else text[-500:]
+
     def unpack(self, out):
         if self.files.encode() not in self.text:
             return

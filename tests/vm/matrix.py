@@ -8,6 +8,7 @@ from kernels import SHOWN, WAYS
 
 EX_USAGE, EX_CONFIG = 64, 78
 LOG_LINES = 15
+WHY_MAX = 120  # of a cell of the table; the JSON has all of it
 
 
 def read(*path):
@@ -50,7 +51,7 @@ def read_cell(folder):
     code = read(folder, "exit").strip()
     if status == "cannot":
         cell["why"] = reason(log)
-        if code in (str(EX_USAGE), str(EX_CONFIG)) or "this version has no" in log:
+        if code in (str(EX_USAGE), str(EX_CONFIG)) or "has no ftrace source yet" in log:
             cell["status"] = "absent"
         return cell
     cell["exit"] = int(code or -1)
@@ -108,7 +109,8 @@ def show_cell(cell):
     if cell["status"] == "absent":
         return "not in this program"
     if cell["status"] != "done":
-        return ("no: " if cell["status"] == "cannot" else "**broken**: ") + cell["why"].replace("|", "\\|")
+        why = cell["why"] if len(cell["why"]) <= WHY_MAX else cell["why"][:WHY_MAX].rsplit(" ", 1)[0] + " ..."
+        return ("no: " if cell["status"] == "cannot" else "**broken**: ") + why.replace("|", "\\|")
     parts = []
     for kind in SHOWN:
         f = cell["figures"]["types"].get(kind)

@@ -171,7 +171,7 @@ def run_guest(kernel, made, out, options):
     if status == boot.TIME_LIMIT:
         return f"the guest was not ready after {options.time_limit} s"
     if status == boot.GUEST_DIED:
-        return "the guest died: " + console.text.decode(errors="replace")[-300:]
+        return "the guest died: " + console.last_words()
     return f"guest.sh ended with {status}" if status else None
 
 

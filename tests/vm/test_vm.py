@@ -100,6 +100,8 @@ class Boot(unittest.TestCase):
             console.unpack(inner)
             self.assertEqual(os.listdir(folder), ["in"])
             self.assertEqual(os.listdir(inner), ["a"])
+        console.text = b"hello\r\n[ 1.0] BUG: unable to handle\r\nRIP: 0010:f+0x1\r\n"
+        self.assertTrue(console.last_words().startswith("BUG: unable to handle\nRIP"))
 
     @unittest.skipIf(os.geteuid(), "a seccomp filter without no_new_privs needs root")
     def test_no_bpf(self):
