@@ -3,7 +3,9 @@
  * compare [--json FILE] MODE TRUTH EVENTS: what was done beside what was reported.
  *
  *	--json   the same figures by type of event and by scenario, for a program: see write_json
- *	MODE     default or lean: the hooks that the agent used
+ *	MODE     default or lean: the hooks that the agent used; or another way to watch: bpf-plain,
+ *	         ftrace, ftrace-no-probes. With such a one a field that the event's record_flags call
+ *	         unknown is "marked" and not wrong, and what a mode does not see may be seen.
  *	TRUTH    lines of `truth`, see truth.h
  *	EVENTS   lines of the agent's --output
  *
@@ -57,10 +59,12 @@ struct scene {
 		addresses_right, other, extra, differences;
 };
 
+enum aspect { NAME, ARGS, ADDRESS, PATH, OTHER, N_ASPECTS };
+
 struct tally { /* of one type of event */
 	char type[16];
-	unsigned long expected, unseen, found, right, names, names_right, args, args_right,
-		addresses, addresses_right, other, extra;
+	unsigned long expected, unseen, found, right, other, extra;
+	unsigned long has[N_ASPECTS], is_right[N_ASPECTS], is_marked[N_ASPECTS];
 };
 
 struct mapped_file {
@@ -77,6 +81,7 @@ static size_t n_events;
 static struct owner *owners;
 static size_t n_owners;
 static unsigned long n_differences, n_broken;
+static bool marks_unknown; /* the mode is not one of the hooks of the BPF source */
 
 static void *must(void *p)
 {
@@ -339,8 +344,6 @@ static bool same_cut_args(struct json_object *want, struct json_object *got)
 
 /* ---- one line against one event ---- */
 
-enum aspect { NAME, ARGS, ADDRESS, OTHER };
-
 static enum aspect aspect_of(const char *key)
 {
 	static const struct {
@@ -472,8 +475,27 @@ static bool same_marks(struct json_object *line, struct json_object *event)
 	return mapped == has(event, "non_utf8");
 }
 
+/* Does the event itself say that it does not know this for sure? */
+static bool is_marked(struct json_object *event, enum aspect a)
+{
+	static const struct {
+		enum aspect aspect;
+		const char *flag;
+	} marks[] = {
+		{ NAME, "filename_unreadable" }, { PATH, "exe_unresolved" },
+		{ ARGS, "truncated" },		 { ARGS, "args_unreadable" },
+		{ ARGS, "args_from_proc" },	 { ADDRESS, "address_unknown" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+		if (marks[i].aspect == a && has_word(get(event, "record_flags"), marks[i].flag))
+			return true;
+	return false;
+}
+
 struct verdict {
-	bool has[4], wrong[4];
+	bool has[N_ASPECTS], wrong[N_ASPECTS], marked[N_ASPECTS];
 	char first_wrong[64];
 };
 
@@ -482,9 +504,15 @@ static void judge_member(struct verdict *v, struct json_object *line, struct jso
 {
 	enum aspect a = aspect_of(key);
 
+	if (marks_unknown && !strcmp(key, "exe"))
+		a = PATH;
 	v->has[a] = true;
 	if (same_member(line, event, key, want))
 		return;
+	if (marks_unknown && is_marked(event, a)) {
+		v->marked[a] = true;
+		return;
+	}
 	v->wrong[a] = true;
 	if (!*v->first_wrong)
 		snprintf(v->first_wrong, sizeof(v->first_wrong), "%s", key);
@@ -666,17 +694,24 @@ static void tell(struct scene *s, const char *what, const char *line, size_t len
 		show("reported", e->line, e->len);
 }
 
+static bool is_right(const struct verdict *v, int aspect)
+{
+	return v->has[aspect] && !v->wrong[aspect] && !v->marked[aspect];
+}
+
 static void count(struct scene *s, struct tally *t, const struct verdict *v)
 {
+	int a;
+
 	t->found++;
-	t->names += v->has[NAME];
-	t->names_right += v->has[NAME] && !v->wrong[NAME];
-	t->args += v->has[ARGS];
-	t->args_right += v->has[ARGS] && !v->wrong[ARGS];
-	t->addresses += v->has[ADDRESS];
-	t->addresses_right += v->has[ADDRESS] && !v->wrong[ADDRESS];
+	for (a = 0; a < N_ASPECTS; a++) {
+		t->has[a] += v->has[a];
+		t->is_right[a] += is_right(v, a);
+		t->is_marked[a] += v->marked[a] && !v->wrong[a];
+	}
 	t->other += v->wrong[OTHER];
-	t->right += !v->wrong[NAME] && !v->wrong[ARGS] && !v->wrong[ADDRESS];
+	t->right += (!v->has[NAME] || is_right(v, NAME)) && (!v->has[ARGS] || is_right(v, ARGS)) &&
+		    (!v->has[ADDRESS] || is_right(v, ADDRESS));
 	s->found++;
 	s->names += v->has[NAME];
 	s->names_right += v->has[NAME] && !v->wrong[NAME];
@@ -701,7 +736,11 @@ static void check_line(struct json_object *line, const char *mode, const char *r
 	}
 	t = tally_of(text(line, "type"));
 	snprintf(unseen, sizeof(unseen), "%s_unseen", mode);
-	if (has(line, unseen)) { /* an event for it would be left over, and extra */
+	if (has(line, unseen) || (marks_unknown && has(line, "default_unseen"))) {
+		/* Else an event for it is left over, and extra. */
+		e = marks_unknown ? answer(line, mode, &v) : NULL;
+		if (e)
+			e->used = true;
 		s->unseen++;
 		t->unseen++;
 		return;
@@ -819,24 +858,26 @@ static void print_table(const char *mode)
 
 /*
  * {"differences":N,"broken":N,"types":{"exec":{"expected":N,...}},"scenarios":{"tcp4":{...}}}; right:
- * with the right name, arguments and address, whatever else is wrong.
+ * with the right name, arguments and address, whatever else is wrong; paths: exe, where that is not
+ * part of the name.
  */
 static void write_json(const char *path)
 {
+	static const char *const names[] = { "names", "args", "addresses", "paths" };
 	FILE *f = must(fopen(path, "we"));
-	size_t i;
+	size_t i, a;
 
 	fprintf(f, "{\"differences\":%lu,\"broken\":%lu,\"types\":{", n_differences, n_broken);
 	for (i = 0; i < n_tallies; i++) {
 		const struct tally *t = &tallies[i];
 
 		fprintf(f,
-			"%s\n\"%s\":{\"expected\":%lu,\"unseen\":%lu,\"found\":%lu,\"right\":%lu,"
-			"\"names\":%lu,\"names_right\":%lu,\"args\":%lu,\"args_right\":%lu,"
-			"\"addresses\":%lu,\"addresses_right\":%lu,\"other\":%lu,\"extra\":%lu}",
-			i ? "," : "", t->type, t->expected, t->unseen, t->found, t->right, t->names,
-			t->names_right, t->args, t->args_right, t->addresses, t->addresses_right,
-			t->other, t->extra);
+			"%s\n\"%s\":{\"expected\":%lu,\"unseen\":%lu,\"found\":%lu,\"right\":%lu",
+			i ? "," : "", t->type, t->expected, t->unseen, t->found, t->right);
+		for (a = 0; a < OTHER; a++)
+			fprintf(f, ",\"%s\":%lu,\"%s_right\":%lu,\"%s_marked\":%lu", names[a],
+				t->has[a], names[a], t->is_right[a], names[a], t->is_marked[a]);
+		fprintf(f, ",\"other\":%lu,\"extra\":%lu}", t->other, t->extra);
 	}
 	fprintf(f, "},\n\"scenarios\":{");
 	for (i = 0; i < n_scenes; i++) {
@@ -850,6 +891,21 @@ static void write_json(const char *path)
 		must(NULL);
 }
 
+static bool known_mode(const char *mode)
+{
+	static const char *const modes[] = { "default", "lean", "bpf-plain", "ftrace",
+					     "ftrace-no-probes" };
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		if (!strcmp(mode, modes[i])) {
+			marks_unknown = i >= 2;
+			return true;
+		}
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct mapped_file truth, reported;
@@ -860,8 +916,8 @@ int main(int argc, char **argv)
 		argc -= 2;
 		argv += 2;
 	}
-	if (argc != 4 || (strcmp(argv[1], "default") && strcmp(argv[1], "lean"))) {
-		fprintf(stderr, "usage: compare [--json FILE] default|lean TRUTH EVENTS\n");
+	if (argc != 4 || !known_mode(argv[1])) {
+		fprintf(stderr, "usage: compare [--json FILE] MODE TRUTH EVENTS\n");
 		return 2;
 	}
 	truth = map_file(argv[2]);

@@ -75,6 +75,8 @@ void line_connect(const struct truth *t, const struct connecting *c)
 	}
 	if (c->default_unseen)
 		line_unseen("default");
+	if (c->way_unseen)
+		line_unseen(c->way_unseen);
 	line_end();
 	if (c->has_result)
 		line_result(t, c);

@@ -19,8 +19,9 @@ struct connecting {
 	const char *type;     /* likewise */
 	bool cgroup_only;     /* no tracepoint sees the call: 32 bits, io_uring */
 	bool lean_unseen, default_unseen;
-	bool has_result;   /* TCP: a connect_result where the call itself does not tell */
-	bool result_later; /* and so in the default mode too */
+	const char *way_unseen; /* another way to watch that does not see it */
+	bool has_result;	/* TCP: a connect_result where the call itself does not tell */
+	bool result_later;	/* and so in the default mode too */
 	int later_error;
 	int64_t after, before;
 };

@@ -323,6 +323,7 @@ static void scene_uring_udp(struct truth *t)
 		struct connecting c = udp(open_socket(t, AF_INET, SOCK_DGRAM));
 
 		c.cgroup_only = true;
+		c.way_unseen = "ftrace-no-probes";
 		c.after = now_ns();
 		must_be(-uring_connect(u, c.fd, &a.sa, length(&a)), 0);
 		c.before = now_ns();
@@ -484,6 +485,7 @@ static void scene_fastopen(struct truth *t)
 		struct connecting c = tcp(open_socket(t, AF_INET, SOCK_STREAM));
 
 		c.cgroup_only = true;
+		c.way_unseen = "ftrace";
 		c.result_later = true;
 		c.after = now_ns();
 		if (sendto(c.fd, "x", 1, MSG_FASTOPEN, &a.sa, length(&a)) < 0)
@@ -651,6 +653,7 @@ static void scene_connect32(struct truth *t)
 		child_must_exit(&c, 0);
 		line_run(t, &e, &c);
 		connect.cgroup_only = true;
+		connect.way_unseen = "ftrace-no-probes";
 		connect.pid = c.pid;
 		connect.after = c.after;
 		connect.before = c.before;

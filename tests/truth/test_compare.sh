@@ -77,7 +77,7 @@ expect 0 "a right report in this mode" 's/"command":"noop"/"command":"lean"/;2d'
 mode=default
 expect 1 "a wrong name, counted" 's/"command":"noop"/"command":"noon"/'
 for figures in \
-	'"exec":{"expected":1,"unseen":0,"found":1,"right":0,"names":1,"names_right":0,"args":1,"args_right":1,' \
+	'"exec":{"expected":1,"unseen":0,"found":1,"right":0,"names":1,"names_right":0,"names_marked":0,"args":1,' \
 	'"connect":{"expected":1,"unseen":0,"found":1,"right":1,'; do
 	if ! grep -qF "$figures" "$json"; then
 		echo "the JSON is without $figures:"
@@ -85,6 +85,23 @@ for figures in \
 		failed=1
 	fi
 done
+
+mode=ftrace
+expect 0 "a right report in a way that marks"
+expect 1 "a wrong argument in it" 's/"args":\["a"/"args":["b"/'
+expect 1 "a missing event in it" 2d
+marked='s/"args":\["a"/"args":["b"/;s/"non_utf8"/"record_flags":["truncated"],"non_utf8"/'
+expect 0 "a wrong argument that the record says is one" "$marked"
+grep -qF '"args":1,"args_right":0,"args_marked":1,' "$json" || {
+	echo "the JSON does not tell what is marked:"
+	cat "$json"
+	failed=1
+}
+sed -i 's/"lean_unseen":{}/"ftrace_unseen":{}/' "$tmp/truth"
+expect 0 "an event that this way may miss" 2d
+expect 0 "and may see"
+mode=none
+expect 2 "no such mode"
 
 : >"$tmp/truth"
 expect 2 "no truth"

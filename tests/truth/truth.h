@@ -9,8 +9,8 @@
  * type, pid and the time (Unix ns, between `after` and `before`) find the event; each member of
  * `want` must be in it, with the same value (key_max: at most that; key_tick: to a clock tick). A
  * string is compared byte for byte; {"hex":"..."} stands for one that is not plain ASCII. `lean`
- * and `default` replace members for that hook mode; `lean_unseen` says that the mode does not see
- * the event at all; `may_args_unreadable` says that this record flag is no fault here. A line of
+ * and `default` replace members for that hook mode; `lean_unseen` (`default_unseen`,
+ * `ftrace_unseen`, ...) says that the mode does not see the event at all; `may_args_unreadable` says that this record flag is no fault here. A line of
  * the type "own" says that all that pid did in that time is listed.
  */
 #ifndef TRUTH_TRUTH_H
