@@ -52,6 +52,19 @@ prepare() # PREPARATION
 	done
 }
 
+# Probe by writing: the tracing README also names what is then refused.
+accepts_probes()
+{
+	# shellcheck disable=SC2016 # $pid is the kernel's
+	for definition in 'p:edr_ways/try do_exit' 'e:edr_ways/try sched.sched_process_exit pid=$pid'; do
+		if echo "$definition" 2>/dev/null >>$tracing/dynamic_events; then
+			echo '-:edr_ways/try' >>$tracing/dynamic_events
+			return 0
+		fi
+	done 2>/dev/null
+	return 1
+}
+
 undo() # PREPARATION
 {
 	[ "$1" = no-probes ] || return 0
@@ -150,6 +163,11 @@ fi
 (agent check -c "$T/empty.conf") >"$out/check" 2>&1 </dev/null
 while read -r way preparation mode options <&3; do
 	mkdir -p "$out/$way"
+	# A kernel that accepts no probe is watched without, whatever was meant.
+	if [ "$mode" = ftrace ] && ! accepts_probes; then
+		mode=ftrace-no-probes
+		echo "this kernel accepts none" >"$out/$way/note"
+	fi
 	if prepare "$preparation" 2>"$out/$way/log"; then
 		# shellcheck disable=SC2086 # a list of words
 		watch "$out/$way" "$mode" $options

@@ -63,9 +63,10 @@ class Way:
 
 WAYS = (
     Way("bpf", "BPF, CO-RE", "--source bpf", exact=True, unseen="docs/hooks.md"),
-    Way("bpf-plain", "BPF without CO-RE", "--source bpf-plain", unseen="docs/sources.md"),
-    Way("ftrace", "ftrace, argument probes", "--source ftrace", unseen="docs/sources.md"),
-    Way("ftrace-no-probes", "ftrace, no probes", "--source ftrace", preparation="no-probes", unseen="docs/sources.md"),
+    Way("bpf-plain", "BPF without CO-RE", "--source bpf-plain", mode="bpf-plain", unseen="docs/sources.md"),
+    Way("ftrace", "ftrace, argument probes", "--source ftrace", mode="ftrace", unseen="docs/sources.md"),
+    Way("ftrace-no-probes", "ftrace, no probes", "--source ftrace", preparation="no-probes", mode="ftrace-no-probes",
+        unseen="docs/sources.md"),
 )
 
 # The three that the matrix shows, with what is compared in them.

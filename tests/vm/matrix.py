@@ -8,6 +8,7 @@ from kernels import SHOWN, WAYS
 
 EX_USAGE, EX_CONFIG = 64, 78
 LOG_LINES = 15
+ASPECTS = (("names", "names"), ("arguments", "args"), ("addresses", "addresses"))
 WHY_MAX = 120  # of a cell of the table; the JSON has all of it
 
 
@@ -47,7 +48,7 @@ def read_cell(folder):
     log = read(folder, "log")
     if not status:
         return {"status": "broken", "why": "nothing came back from it", "log": ""}
-    cell = {"status": status, "log": "\n".join(log.splitlines()[-LOG_LINES:])}
+    cell = {"status": status, "note": read(folder, "note").strip(), "log": "\n".join(log.splitlines()[-LOG_LINES:])}
     code = read(folder, "exit").strip()
     if status == "cannot":
         cell["why"] = reason(log)
@@ -88,10 +89,13 @@ def judge(kernel, way, cell):
         missing = f["expected"] - f["found"]
         if missing > lost:
             wrong.append(f"{missing} of {f['expected']} {kind} missing, {lost} told as lost")
-        if f["extra"]:
+        if f["extra"] and kind in SHOWN:
             wrong.append(f"{f['extra']} {kind} that nobody did")
-        if f["names_right"] != f["names"]:
-            wrong.append(f"{f['names'] - f['names_right']} of {f['names']} {kind} with a wrong name")
+        # With ways that are not exact, only what the matrix shows: all else is judged by their own tests.
+        for label, key in ASPECTS if way.exact or kind in SHOWN else ():
+            n = f[key] - f[key + "_right"] - f[key + "_marked"]
+            if n:
+                wrong.append(f"{n} of {f[key]} {kind} with wrong {label}, and no mark that it may be")
     return wrong
 
 
@@ -121,13 +125,13 @@ def show_cell(cell):
         missing, lost = f["expected"] - f["found"], cell["lost"].get(kind, 0)
         notes = []
         if f["right"] < f["found"]:
-            for label, key in (("names", "names"), ("arguments", "args"), ("addresses", "addresses")):
-                if f[key] and f[key + "_right"] < f[key] or (f[key] and key == "names"):
-                    notes.append(f"{label} {percent(f[key + '_right'], f[key])}")
+            notes += [f"{label} {percent(f[key + '_right'], f[key])}" for label, key in ASPECTS if f[key]]
+        if f["paths_right"] < f["paths"] and kind == "exec":
+            notes.append(f"resolved paths {percent(f['paths_right'], f['paths'])}")
         if missing:
             notes.append(f"{missing} missing, {lost} told as lost")
         parts.append(text + (f" ({', '.join(notes)})" if notes else ""))
-    text = " / ".join(parts)
+    text = " / ".join(parts) + (f"; {cell['note']}" if cell.get("note") else "")
     return text + (" **wrong**" if cell.get("wrong") else "")
 
 

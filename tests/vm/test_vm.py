@@ -26,7 +26,8 @@ KERNEL = {k.name: k for k in kernels.KERNELS}
 
 def figures(**types):
     whole = {"expected": 10, "unseen": 0, "found": 10, "right": 10, "names": 10, "names_right": 10, "args": 10,
-             "args_right": 10, "addresses": 0, "addresses_right": 0, "other": 0, "extra": 0}
+             "args_right": 10, "addresses": 0, "addresses_right": 0, "paths": 0, "paths_right": 0, "names_marked": 0,
+             "args_marked": 0, "addresses_marked": 0, "paths_marked": 0, "other": 0, "extra": 0}
     return {"differences": 0, "broken": 0, "types": {kind: dict(whole, **changed) for kind, changed in types.items()}}
 
 
@@ -167,7 +168,8 @@ class Matrix(unittest.TestCase):
     def test_names_and_extra(self):
         self.assertTrue(self.wrong(done(exec={"names_right": 9})))
         self.assertTrue(self.wrong(done(exec={"extra": 1})))
-        self.assertEqual(self.wrong(done(exec={"args_right": 5, "right": 5})), [])
+        self.assertTrue(self.wrong(done(exec={"args_right": 5, "right": 5})))
+        self.assertEqual(self.wrong(done(exec={"args_right": 5, "right": 5, "args_marked": 5})), [])
 
     def test_exact(self):
         cell = done(exec={})
@@ -214,11 +216,11 @@ class Matrix(unittest.TestCase):
         row = {"label": "L", "release": "6.1", "wrong": [], "cells": {
             "bpf": dict(done(exec={}, fork={}, connect={}), wrong=[]),
             "ftrace": dict(done({"exec": 2}, exec={"found": 8, "right": 5, "names": 8, "names_right": 8, "args": 8,
-                                                   "args_right": 5}), wrong=[]),
+                                                   "args_right": 5}), wrong=[], note="n"),
             "bpf-plain": {"status": "cannot", "why": "a | b"}}}
         text = matrix.markdown([row, {"label": "M", "left_out": "no network", "wrong": []}])
         self.assertIn("| L (6.1) | 100 / 100 / 100 | no: a \\| b | 50 (names 100, arguments 62.5, 2 missing, 2 told as "
-                      "lost) / - / - | not run |", text)
+                      "lost) / - / -; n | not run |", text)
         self.assertIn("| M | left out: no network |", text)
 
 
