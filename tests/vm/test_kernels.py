@@ -118,6 +118,7 @@ class Makings:
         if arch in self.packages:
             return self.packages[arch]
         build, folder = self.build(arch), os.path.join(self.work, f"package-{arch}")
+        shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(os.path.join(folder, "truth"))
         for name in ("linux-edr-bpf", "vm/no_bpf"):
             shutil.copy(os.path.join(build, name), folder)
@@ -177,7 +178,8 @@ def run_guest(kernel, made, out, options):
 
 def run_row(kernel, made, out, options):
     """All ways on one kernel."""
-    os.makedirs(out, exist_ok=True)
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
     start = time.monotonic()
     trouble = (run_host if kernel.host else run_guest)(kernel, made, out, options)
     row = {"name": kernel.name, "label": kernel.label, "arch": kernel.arch, "state": kernel.state,
