@@ -10,10 +10,12 @@ Environment: EDR_BUSYBOX   a static busybox of that architecture
              EDR_SYSROOT   where its libraries are; / when not set
 """
 import base64
+import ctypes
 import io
 import os
 import re
 import select
+import signal
 import stat
 import subprocess
 import sys
@@ -223,6 +225,14 @@ def follow(process, console, log, limit):
             return console.status()
 
 
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """In the child: nothing of ours stays when we are killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def boot(arch, kernel, image, command, work, limit=300, append="", memory=1024, cpus=2):
     """Runs it; `work` is a folder for what it takes, and gets console.log. Returns exit status and Console."""
     console = Console(os.urandom(6).hex())
@@ -239,7 +249,8 @@ def boot(arch, kernel, image, command, work, limit=300, append="", memory=1024, 
     qemu = QEMU[arch] + ["-accel", "tcg", "-m", str(memory), "-smp", str(cpus), "-nographic", "-no-reboot",
                          "-nic", "none", "-monitor", "none", "-serial", "stdio",
                          "-kernel", kernel, "-initrd", initrd, "-append", words]
-    process = subprocess.Popen(qemu, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(qemu, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               preexec_fn=die_with_parent)
     try:
         with open(os.path.join(work, "console.log"), "wb") as log:
             status = follow(process, console, log, limit)

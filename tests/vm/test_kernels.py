@@ -252,6 +252,7 @@ def parse(argv):
     p.add_argument("--only-parse", action="store_true")
     p.add_argument("--times", type=int)
     p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--limit", type=int)
     p.add_argument("--ways", default="")
     p.add_argument("--scenarios", default="")
     p.add_argument("--json")
@@ -272,7 +273,7 @@ def parse(argv):
         p.error(str(e))
     length = "long" if options.all else "short"
     options.times = options.times or TIMES[length]
-    options.time_limit = TIME_LIMIT_S[length]
+    options.time_limit = options.limit or TIME_LIMIT_S[length]
     return options
 
 
