@@ -15,7 +15,7 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # What has left the first one is in the second.
 MIRRORS = os.environ.get("EDR_DEBIAN_MIRROR", "http://deb.debian.org/debian http://archive.debian.org/debian").split()
 LISTS_FRESH_S = 12 * 3600
-TRIES = 3
+METAPACKAGES = 3  # one inside the other, at most
 
 APT_CONF = """Dir "{room}";
 Dir::Etc "{room}";
@@ -32,6 +32,7 @@ Dir::State::lists "{room}/lists";
 Dir::State::status "{room}/status";
 Dir::Cache "{room}/cache";
 Dir::Cache::archives "{room}/archives";
+Dir::Cache::srcpkgcache "";
 APT::Architecture "{arch}";
 APT::Architectures {{ "{arch}"; }};
 APT::Install-Recommends "false";
@@ -64,8 +65,10 @@ class Suite:
                               stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
             text = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            errors = [line for line in text if line.startswith("E:")] or text
-            raise Unreachable(f"Debian {self.name}: {errors[-1] if errors else tool + ' failed'}")
+            # What could not be fetched says more than that something could not be.
+            errors = ([line for line in text if "Failed to fetch" in line or "not signed" in line] or
+                      [line for line in text if line.startswith("E:")] or text or [tool + " failed"])
+            raise Unreachable(f"Debian {self.name}: {errors[0]}")
         return done.stdout
 
     def _lists(self):
@@ -163,7 +166,7 @@ def kernel_packages(suite):
     if not found:
         return None
     version, names, depends = found[0], [], found[1]
-    for _ in range(TRIES):
+    for _ in range(METAPACKAGES):
         inner = re.findall(r"\b(linux-(?:image|binary)-[0-9][^ ,|()]*)", depends)
         if not inner:
             break
