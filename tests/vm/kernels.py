@@ -74,7 +74,7 @@ SHOWN = ("exec", "fork", "connect")
 
 # Programs for the guest's sysroot: scripts/deps has the same libraries for the build machine.
 SYSROOT_SUITE = "bookworm"
-SYSROOT = """libc6-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libinih-dev uthash-dev libssl-dev libtraceevent-dev
+SYSROOT = """libc6-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libinih-dev uthash-dev nettle-dev libtraceevent-dev
 check""".split()
 SOURCE_SUITE, SOURCE_PACKAGE = "bullseye", "linux-source-5.10"
 
