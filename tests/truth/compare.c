@@ -504,7 +504,7 @@ static void judge_member(struct verdict *v, struct json_object *line, struct jso
 {
 	enum aspect a = aspect_of(key);
 
-	if (marks_unknown && !strcmp(key, "exe"))
+	if (marks_unknown && (!strcmp(key, "exe") || !strcmp(key, "interpreter")))
 		a = PATH;
 	v->has[a] = true;
 	if (same_member(line, event, key, want))
@@ -858,8 +858,8 @@ static void print_table(const char *mode)
 
 /*
  * {"differences":N,"broken":N,"types":{"exec":{"expected":N,...}},"scenarios":{"tcp4":{...}}}; right:
- * with the right name, arguments and address, whatever else is wrong; paths: exe, where that is not
- * part of the name.
+ * with the right name, arguments and address, whatever else is wrong; paths: exe and interpreter,
+ * where these are not part of the name.
  */
 static void write_json(const char *path)
 {
