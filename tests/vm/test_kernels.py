@@ -2,6 +2,7 @@
 """What scripts/test-kernels does once the build machine has what it needs; its header is the help."""
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import os
 import platform
@@ -66,9 +67,12 @@ class Makings:
 
     def build_no_btf(self, folder):
         suite = self.suite(kernels.SOURCE_SUITE, "amd64")
-        version = suite.show(kernels.SOURCE_PACKAGE)
-        stamp = os.path.join(folder, "version")
-        if version and matrix.read(stamp).strip() == version[0] and os.path.exists(os.path.join(folder, "vmlinuz")):
+        found = suite.show(kernels.SOURCE_PACKAGE)
+        if not found:
+            raise debian.Unreachable(f"no {kernels.SOURCE_PACKAGE} in Debian {suite.name}")
+        configuration = hashlib.sha256(matrix.read(HERE, "no-btf.config").encode()).hexdigest()
+        stamp, version = os.path.join(folder, "version"), f"{found[0]} {configuration}"
+        if matrix.read(stamp).strip() == version and os.path.exists(os.path.join(folder, "vmlinuz")):
             return
         say(f"building {kernels.SOURCE_PACKAGE} without BTF: minutes")
         source = os.path.join(self.work, "source")
@@ -78,7 +82,7 @@ class Makings:
              folder], os.path.join(self.work, "no-btf.log"))
         shutil.rmtree(source)
         with open(stamp, "w", encoding="ascii") as f:
-            f.write(version[0] + "\n")
+            f.write(version + "\n")
 
     def busybox(self, arch):
         folder = os.path.join(self.cache, f"busybox-{arch}")
