@@ -20,8 +20,6 @@
 #define ERESTARTSYS 512 /* to 516: include/linux/errno.h; the caller sees EINTR, or nothing */
 #define ERESTART_RESTARTBLOCK 516
 #define EINTR 4
-#define S_IFMT 0170000
-#define S_IFSOCK 0140000
 #define TCP_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_SYN_SENT 2
 
@@ -39,54 +37,14 @@ struct sockaddr_in6_ {
 	u32 scope;
 };
 
-/* TCP sockets whose connect has been reported by the cgroup hook: by cookie, until they go to SYN_SENT, which most do
- * at once. So the last one of each slot costs an access to an array; what it pushes out goes to the table. (Of two CPUs
- * that write a slot in the same nanosecond one loses its own, and that connect is reported twice.) */
-#define ANNOUNCED_SLOTS 1024
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, ANNOUNCED_SLOTS);
-	__type(key, u32);
-	__type(value, u64);
-} announced_last SEC(".maps");
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, u64);
-	__type(value, u32);
-} announced SEC(".maps");
-
-static __always_inline u64 *announced_slot(u64 cookie)
-{
-	u32 slot = cookie % ANNOUNCED_SLOTS;
-
-	return bpf_map_lookup_elem(&announced_last, &slot);
-}
-
-static __always_inline void announce(u64 cookie)
-{
-	u64 *last = announced_slot(cookie), before;
-	u32 tid = bpf_get_current_pid_tgid();
-
-	if (!last)
-		return;
-	before = *last;
-	*last = cookie;
-	if (before && before != cookie)
-		bpf_map_update_elem(&announced, &before, &tid, BPF_ANY);
-}
-
-/* Was it announced? Not any more, then. */
-static __always_inline bool announced_take(u64 cookie)
-{
-	u64 *last = announced_slot(cookie);
-
-	if (last && *last == cookie) {
-		*last = 0;
-		return true;
-	}
-	return !bpf_map_delete_elem(&announced, &cookie);
-}
+/* What each object brings, for it knows sockets in another way: */
+struct pending_connect;
+/* the peer's address, and its length; */
+static u32 pending_peer(u64 key, struct pending_connect *p, u8 *to);
+/* type and protocol of the socket behind a descriptor, where they can be known; */
+static void connect_socket(struct edr_connect *e, u32 fd);
+/* a note that the cgroup hook has reported a TCP connect. */
+static void announce(struct bpf_sock_addr *ctx);
 
 /* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT, which no socket
  * does without passing the tracepoint. No LRU: what finds no room is counted, not pushed out in silence. */
@@ -96,6 +54,9 @@ struct pending_connect {
 	u32 ended; /* within the call, whose own result will most often say it: */
 	s32 result;
 	u64 end_ns;
+#ifdef EDR_PENDING_PEER
+	struct pending_peer peer;
+#endif
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -115,7 +76,7 @@ static __always_inline bool connect_init(struct connect_record *r, u32 seen_by)
 {
 	struct edr_connect *e = &r->e;
 
-	header_init(&e->hdr, EDR_CONNECT, sizeof(*e), current_start_ns());
+	header_of_current(&e->hdr, EDR_CONNECT, sizeof(*e));
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	e->uid = bpf_get_current_uid_gid();
 	e->seen_by = seen_by;
@@ -140,30 +101,8 @@ static __always_inline void connect_emit(struct connect_record *r, u32 addr_len)
 	emit_noisy(r, len, EDR_CONNECT);
 }
 
-/* The peer's address from the socket itself; its length. */
-static __always_inline u32 sock_peer(struct sock *sk, u8 *to)
-{
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
-		struct sockaddr_in_ *in = (void *)to;
-
-		__builtin_memset(in, 0, sizeof(*in));
-		in->family = AF_INET;
-		in->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-		in->addr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		return sizeof(*in);
-	} else {
-		struct sockaddr_in6_ *in6 = (void *)to;
-
-		__builtin_memset(in6, 0, sizeof(*in6));
-		in6->family = AF_INET6;
-		in6->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), &sk->__sk_common.skc_v6_daddr);
-		return sizeof(*in6);
-	}
-}
-
 /* The result of a connect that was left open, with the peer as the socket has it. */
-static __always_inline void result_emit(struct sock *sk, struct pending_connect *p, s32 result,
+static __always_inline void result_emit(u64 key, struct pending_connect *p, s32 result,
 					u64 now)
 {
 	struct {
@@ -181,7 +120,7 @@ static __always_inline void result_emit(struct sock *sk, struct pending_connect 
 	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
 	r.e.result = result;
 	r.e.protocol = IPPROTO_TCP;
-	len = sock_peer(sk, r.addr);
+	len = pending_peer(key, p, r.addr);
 	if (len > sizeof(r.addr))
 		return;
 	r.e.sockaddr.off = sizeof(r.e);
@@ -204,7 +143,7 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 	if (!p->ended && (open || ret == 0))
 		return;	      /* the socket will tell */
 	if (p->ended && open) /* in the moment between its waiting and its return */
-		result_emit((struct sock *)key, p, p->result, p->end_ns);
+		result_emit(key, p, p->result, p->end_ns);
 	bpf_map_delete_elem(&pending_connects, &key);
 }
 
@@ -248,26 +187,6 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 	if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr))
 		call->addr_len = len;
 	return 0;
-}
-
-/* The socket behind a descriptor: its type and protocol. Another thread may have closed it since. */
-static __always_inline void connect_socket(struct edr_connect *e, u32 fd)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
-	struct socket *socket;
-	struct sock *sk;
-
-	if (fd >= BPF_CORE_READ(table, max_fds))
-		return;
-	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
-	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return;
-	socket = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(socket, sk);
-	e->protocol = BPF_CORE_READ(sk, sk_protocol);
-	e->sock_type = BPF_CORE_READ(sk, sk_type);
 }
 
 /* The address that the call was given; its length. */
@@ -330,7 +249,7 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 		return;
 	}
 	if (protocol == IPPROTO_TCP)
-		announce(bpf_get_socket_cookie(ctx));
+		announce(ctx);
 	if (!connect_init(&r, EDR_SEEN_CGROUP))
 		return;
 	r.e.protocol = protocol;
@@ -365,64 +284,5 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
-/* In the context of the process that connects. */
-static __always_inline void tcp_connect_begins(struct sock *sk)
-{
-	u64 cookie = sk->__sk_common.skc_cookie.counter, key = (u64)sk;
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
-	struct pending_connect pending = {};
-	struct connect_record r;
-
-	if (!connect_init(&r, EDR_SEEN_SOCKET))
-		return;
-	pending.hdr = r.e.hdr;
-	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
-	if (bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY))
-		emit_lost(EDR_CONNECT_RESULT);
-	if (call) {
-		call->sk = key;
-		return;
-	}
-	if (cookie && announced_take(cookie))
-		return;
-	r.e.protocol = IPPROTO_TCP;
-	r.e.sock_type = sk->sk_type;
-	connect_emit(&r, sock_peer(sk, r.addr));
-}
-
-/* In whatever context the answer came in: the process is the one that was noted. */
-static __always_inline void tcp_connect_ends(struct sock *sk, int state)
-{
-	u64 key = (u64)sk, now = bpf_ktime_get_boot_ns();
-	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
-	struct connect_call *call;
-	int err;
-
-	if (!p)
-		return;
-	err = sk->sk_err;
-	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
-	p->end_ns = now;
-	call = connect_call_of(p->hdr.tid);
-	if (call && call->sk == key) {
-		p->ended = 1; /* connect_settled() knows whether the call has said it */
-		return;
-	}
-	result_emit(sk, p, p->result, now);
-	bpf_map_delete_elem(&pending_connects, &key);
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
-{
-	struct sock *sk = (void *)ctx->args[0];
-	int from = ctx->args[1], to = ctx->args[2];
-
-	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
-		tcp_connect_begins(sk);
-	else if (from == TCP_SYN_SENT)
-		tcp_connect_ends(sk, to);
-	return 0;
-}
 
 #endif
