@@ -25,11 +25,6 @@ struct entered {
 	u64 args[3];
 };
 
-/* Stack sizes (with KASAN, or 64 KiB pages, they are larger), and how far below the top the registers begin. */
-struct frame_place {
-	u32 stack, below;
-};
-
 #if defined(__TARGET_ARCH_x86)
 
 #define NR_EXECVE 59
@@ -47,7 +42,7 @@ struct frame_place {
 #define EFLAGS_FIXED 0x202 /* bit 1 is always set, and user space always has interrupts on */
 
 /* 16 bytes of padding on top where the kernel knows FRED (6.9) */
-static const struct frame_place frame_places[] = {
+const struct edr_frame_place frame_places[] = {
 	{ 16384, 168 }, { 16384, 184 }, { 32768, 168 }, { 32768, 184 }
 };
 #define FRAME_PLACES 4
@@ -96,7 +91,7 @@ static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 #define NR_COMPAT_EXECVE 11
 #define NR_COMPAT_EXECVEAT 387
 
-static const struct frame_place frame_places[] = { { 16384, 336 }, { 16384, 320 }, { 16384, 352 },
+const struct edr_frame_place frame_places[] = { { 16384, 336 }, { 16384, 320 }, { 16384, 352 },
 						   { 16384, 304 }, { 65536, 336 }, { 65536, 320 },
 						   { 32768, 336 }, { 32768, 320 } };
 #define FRAME_PLACES 8

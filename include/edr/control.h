@@ -38,6 +38,12 @@ struct edr_tracepoint_fields {
 		sock_protocol_bytes, sock_daddr, sock_daddr_v6;
 };
 
+/* Where the registers of user space may lie: size of the kernel stack (with KASAN, or 64 KiB pages, it is larger), and how
+ * far below its top they begin. */
+struct edr_frame_place {
+	edr_u32 stack, below;
+};
+
 /* A process, as the plain object knows it: by tgid. */
 struct edr_plain_process {
 	edr_u64 start_ns;

@@ -43,13 +43,13 @@ static void probe_programs(struct verdict *v)
 	int n = -ENODATA;
 
 	if (v->seconds) {
-		n = source_bpf_measure(&v->check.source, v->seconds, v->programs, MAX_PROGRAMS,
+		n = source_bpf_measure(&source_bpf, &v->check.source, v->seconds, v->programs, MAX_PROGRAMS,
 				       &v->measured_ns, err, sizeof(err));
 		if (n < 0)
 			check_add(&v->check, "BPF statistics", CHECK_NOTE, err, "");
 	}
 	if (n < 0)
-		n = source_bpf_probe(&v->check.source, v->programs, MAX_PROGRAMS, err, sizeof(err));
+		n = source_bpf_probe(&source_bpf, &v->check.source, v->programs, MAX_PROGRAMS, err, sizeof(err));
 	v->n_programs = n;
 	if (n >= 0)
 		check_add(&v->check, "BPF programs", CHECK_OK, "can be loaded", "");

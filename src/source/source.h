@@ -35,6 +35,10 @@ struct source_config {
 	struct source_list
 		skip_cgroups; /* path from the root of the cgroup hierarchy, its children included */
 	struct source_list skip_paths; /* prefix of the resolved path of the executable */
+	const char *btf_path; /* a file with the BTF of the kernel that runs; NULL or "": none */
+	/* Why what would see more is not used, NUL-separated: the first lines of the host record's `degraded`. */
+	const char *refused;
+	size_t refused_len;
 	size_t ring_exec_bytes;	       /* rounded up to a power of two, at least a page */
 	size_t ring_noisy_bytes;
 	const char *replay_path; /* replay only */
@@ -84,6 +88,7 @@ struct source_ops {
 };
 
 extern const struct source_ops source_bpf;
+extern const struct source_ops source_bpf_plain; /* for kernels without BTF */
 extern const struct source_ops source_replay;
 
 #endif
