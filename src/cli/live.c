@@ -78,6 +78,7 @@ void live_source_config(const struct conf *conf, struct source_config *out)
 		.skip_uids = LIST(conf->exclude_uids),
 		.skip_cgroups = LIST(conf->exclude_cgroups),
 		.skip_paths = LIST(conf->exclude_paths),
+		.btf_path = conf->btf_path,
 		.ring_exec_bytes = sizes.ring_exec,
 		.ring_noisy_bytes = sizes.ring_noisy,
 		.agent = EDR_VERSION,

@@ -5,7 +5,6 @@
 
 #include "edr/control.h"
 #include "edr.skel.h"
-#include "source/bpf_btf.h"
 #include "source/bpf_shared.h"
 
 static const struct bpf_row rows[] = {
@@ -47,17 +46,16 @@ static unsigned tracepoint_args(const struct btf *btf, const char *tracepoint)
 static int open_edr(struct bpf_skel *skel, const struct source_config *cfg, const struct btf *btf,
 		    char *err, size_t err_size)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	struct edr_bpf *s;
-	int e;
 
-	if (cfg->btf_path && *cfg->btf_path) {
-		e = bpf_btf_matches(cfg->btf_path, btf, err, err_size);
-		if (e)
-			return e;
-		opts.btf_custom_path = cfg->btf_path;
+	/* The kernel's own is as good as any; and without it typed tracepoints cannot be had, whatever a file says. */
+	if (!btf && cfg->btf_path && *cfg->btf_path) {
+		snprintf(err, err_size,
+			 "the kernel has no BTF, and without it does not attach programs to typed "
+			 "tracepoints, whatever the file of btf_path says");
+		return -ESRCH;
 	}
-	s = edr_bpf__open_opts(&opts);
+	s = edr_bpf__open();
 	if (!s)
 		return -errno;
 	BPF_SKEL_BIND(skel, s);
