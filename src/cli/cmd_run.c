@@ -10,12 +10,6 @@
 #include "util/log.h"
 #include "util/text.h"
 
-static int no_ftrace(void)
-{
-	return cli_fail(EX_UNAVAILABLE,
-			"this version has no ftrace source yet: use --source bpf or auto");
-}
-
 /* Before anything is made: a clear word is better than the kernel's EPERM. */
 static int check_permission(void)
 {
@@ -53,7 +47,7 @@ static int run_source(const struct options *o, struct conf_set *set)
 	if (o->n_arguments > 0)
 		return cli_fail(EX_USAGE, "run takes a file only with --source replay");
 	if (strcmp(conf->source, "ftrace") == 0)
-		return no_ftrace();
+		live.source = &source_ftrace;
 	status = check_permission();
 	return status ? status : live_run(&live);
 }

@@ -84,6 +84,7 @@ struct source_ops {
 };
 
 extern const struct source_ops source_bpf;
+extern const struct source_ops source_ftrace;
 extern const struct source_ops source_replay;
 
 #endif
