@@ -32,6 +32,7 @@
 #define STEP_NS 100000000LL
 #define MAX_TASKS 65536
 #define SUBBUF_KB "16" /* pages of a buffer, where the kernel lets us choose: a longer event fits */
+#define MIN_BUFFER_BYTES 65536
 #define DRAIN_WAIT_US 20000
 
 struct source {
@@ -43,8 +44,8 @@ struct source {
 	struct buf scratch;
 	struct source_totals totals;
 	struct edr_counters told[EDR_TYPE_MAX];
-	edr_u64 lost; /* raw events, as told last */
-	size_t buffer_bytes;
+	edr_u64 lost[FT_INSTANCES]; /* raw events, as told last */
+	size_t buffer_bytes;	    /* of the smaller one, a CPU */
 	bool lean, started, busy;
 	char *agent;
 	edr_s64 wall_offset_ns;
@@ -78,16 +79,22 @@ static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
 }
 
 /*
- * The buffers count what they lose, not what it was. It is counted as exec events: the worst that it can have been, and
- * no fewer than that were lost.
+ * The buffers count what they lose, not of what kind it was. In the one for execs each lost event counts as an exec: that
+ * many were lost at most. In the other it counts as a syscall, an event that this source never makes.
  */
 static void read_losses(struct source *s)
 {
-	const edr_u64 lost = ft_reader_lost(&s->reader), new = lost > s->lost ? lost - s->lost : 0;
+	static const unsigned counted_as[FT_INSTANCES] = { EDR_EXEC, EDR_SYSCALL };
+	edr_u64 lost[FT_INSTANCES], more;
+	int i;
 
-	s->lost += new;
-	s->translate.count[EDR_EXEC].produced += new;
-	s->translate.count[EDR_EXEC].dropped += new;
+	ft_reader_lost(&s->reader, lost);
+	for (i = 0; i < FT_INSTANCES; i++) {
+		more = lost[i] > s->lost[i] ? lost[i] - s->lost[i] : 0;
+		s->lost[i] += more;
+		s->translate.count[counted_as[i]].produced += more;
+		s->translate.count[counted_as[i]].dropped += more;
+	}
 }
 
 static void tell_losses(struct source *s)
@@ -213,7 +220,7 @@ static int wait_events(struct source *s, int timeout_ms)
 static int wait_batch(struct source *s, int timeout_ms)
 {
 	const int tick_ms = (int)(TICK_NS / 1000000);
-	int n, gather_ms = s->reader.bytes > s->buffer_bytes / 8 ? HURRY_MS : GATHER_MS;
+	int n, gather_ms = s->reader.fill > s->buffer_bytes / 8 ? HURRY_MS : GATHER_MS;
 
 	if (timeout_ms < 0 || timeout_ms > tick_ms)
 		timeout_ms = tick_ms;
@@ -269,7 +276,7 @@ static int ftrace_drain(struct source *s, source_record_fn fn, void *ctx)
 	s->ctx = ctx;
 	if (!s->started)
 		tell_host(s);
-	ft_fs_write(s->fs.dir, "tracing_on", "0");
+	ft_fs_write_all(&s->fs, "tracing_on", "0");
 	usleep(DRAIN_WAIT_US);
 	do {
 		got = take_round(s, true, &complete, &error);
@@ -313,32 +320,46 @@ static size_t page_size(const struct source *s)
 	struct buf kb = { 0 };
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
 
-	if (!ft_fs_read(s->fs.dir, "buffer_subbuf_size_kb", &kb) && kb.data)
+	if (!ft_fs_read(s->fs.dir[0], "buffer_subbuf_size_kb", &kb) && kb.data)
 		size = strtoul(kb.data, NULL, 10) * 1024;
 	buf_free(&kb);
 	return size >= 4096 && size <= 1 << 20 ? size : 4096;
 }
 
+static int set_size(struct source *s, enum ft_instance which, size_t bytes)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t each = bytes / (size_t)(cpus > 0 ? cpus : 1);
+	char kb[32];
+
+	if (each < MIN_BUFFER_BYTES)
+		each = MIN_BUFFER_BYTES;
+	if (!s->buffer_bytes || each < s->buffer_bytes)
+		s->buffer_bytes = each;
+	snprintf(kb, sizeof(kb), "%zu", each / 1024);
+	return ft_fs_write(s->fs.dir[which], "buffer_size_kb", kb);
+}
+
 /* Not all kernels have all of these; what must be is checked. */
 static int set_up(struct source *s, const struct source_config *cfg, char *err, size_t err_size)
 {
-	const size_t cpus = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-	const size_t each = (cfg->ring_exec_bytes + cfg->ring_noisy_bytes) / (cpus ? cpus : 1);
-	char kb[32];
 	int e;
 
-	s->buffer_bytes = each;
-	snprintf(kb, sizeof(kb), "%zu", each / 1024 < 64 ? 64 : each / 1024);
-	ft_fs_write(s->fs.dir, "buffer_subbuf_size_kb", SUBBUF_KB);
-	ft_fs_write(s->fs.dir, "buffer_percent", "0");
+	ft_fs_write_all(&s->fs, "buffer_subbuf_size_kb", SUBBUF_KB);
+	ft_fs_write_all(&s->fs, "buffer_percent", "0");
 	/* Else the kernel keeps a table of names, at every switch of a task. */
-	ft_fs_write(s->fs.dir, "options/record-cmd", "0");
-	ft_fs_write(s->fs.dir, "options/overwrite", "0");
-	e = ft_fs_write(s->fs.dir, "trace_clock", "boot");
-	if (e)
+	ft_fs_write_all(&s->fs, "options/record-cmd", "0");
+	ft_fs_write_all(&s->fs, "options/overwrite", "0");
+	e = ft_fs_write_all(&s->fs, "trace_clock", "boot");
+	if (e) {
 		snprintf(err, err_size, "trace_clock does not take \"boot\": %s", strerror(-e));
-	else if ((e = ft_fs_write(s->fs.dir, "buffer_size_kb", kb)))
-		snprintf(err, err_size, "no trace buffers of %s KiB a CPU: %s", kb, strerror(-e));
+		return e;
+	}
+	e = set_size(s, FT_INSTANCE_EXEC, cfg->ring_exec_bytes);
+	e = e ? e : set_size(s, FT_INSTANCE_NOISY, cfg->ring_noisy_bytes);
+	if (e)
+		snprintf(err, err_size, "the trace buffers cannot be made so large: %s",
+			 strerror(-e));
 	return e;
 }
 
@@ -360,7 +381,7 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	s->reader.formats = s->formats;
 	s->reader.translate = &s->translate;
 	e = ft_reader_open(&s->reader, &s->fs, page_size(s));
-	e = e ? e : ft_fs_write(s->fs.dir, "tracing_on", "1");
+	e = e ? e : ft_fs_write_all(&s->fs, "tracing_on", "1");
 	if (e)
 		snprintf(err, err_size, "the trace buffers cannot be opened: %s", strerror(-e));
 	s->sound_ns = source_boot_ns();
@@ -377,7 +398,7 @@ static int ftrace_open(struct source **out, const struct source_config *cfg, cha
 	snprintf(err, err_size, "no memory");
 	if (!s)
 		return e;
-	s->fs = (struct ft_fs){ .root_dir = -1, .dir = -1 };
+	ft_fs_init(&s->fs);
 	s->reader.epoll = s->reader.proc = s->reader.cgroup = -1;
 	s->lean = cfg->lean;
 	s->formats = ft_formats_new();

@@ -19,6 +19,8 @@
 #define INSTANCE_PATH "instances/" FTRACE_INSTANCE
 #define FILE_MAX (1U << 20)
 
+static const char *const paths[FT_INSTANCES] = { INSTANCE_PATH, "instances/" FTRACE_NOISY };
+
 static int write_file(int dir, const char *path, const char *text, int flags)
 {
 	int fd = openat(dir, path, O_WRONLY | O_CLOEXEC | flags), err = 0;
@@ -34,6 +36,18 @@ static int write_file(int dir, const char *path, const char *text, int flags)
 int ft_fs_write(int dir, const char *path, const char *text)
 {
 	return write_file(dir, path, text, 0);
+}
+
+int ft_fs_write_all(const struct ft_fs *fs, const char *path, const char *text)
+{
+	int i, e = 0;
+
+	for (i = 0; i < FT_INSTANCES; i++) {
+		int one = ft_fs_write(fs->dir[i], path, text);
+
+		e = one ? one : e;
+	}
+	return e;
 }
 
 /* A list of definitions loses all that others defined when it is opened with O_TRUNC: never do that. */
@@ -133,12 +147,16 @@ static void remove_dynamic_events(const struct ft_fs *fs)
 	buf_free(&list);
 }
 
-/* Its events must be off before the dynamic ones can go; rmdir does that. EBUSY: somebody reads from it. */
-static int remove_instance(const struct ft_fs *fs)
+/* Their events must be off before the dynamic ones can go; rmdir does that. EBUSY: somebody reads from it. */
+static int remove_instances(const struct ft_fs *fs)
 {
-	if (unlinkat(fs->root_dir, INSTANCE_PATH, AT_REMOVEDIR) == 0 || errno == ENOENT)
-		return 0;
-	return -errno;
+	int i, e = 0;
+
+	for (i = FT_INSTANCES - 1; i >= 0; i--) {
+		if (unlinkat(fs->root_dir, paths[i], AT_REMOVEDIR) && errno != ENOENT)
+			e = -errno;
+	}
+	return e;
 }
 
 /* The lock lies on the directory and goes with the process, however that ends. */
@@ -163,15 +181,13 @@ static int take_over(const struct ft_fs *fs, char *err, size_t err_size)
 {
 	int left = lock_instance(fs, err, err_size), e;
 
-	if (left == -ENOENT) {
-		remove_dynamic_events(fs);
-		return 0;
-	}
-	if (left < 0)
+	if (left < 0 && left != -ENOENT)
 		return left;
-	log_info("source", "removing what an agent that was killed has left in tracefs");
-	e = remove_instance(fs);
-	close(left);
+	if (left >= 0)
+		log_info("source", "removing what an agent that was killed has left in tracefs");
+	e = remove_instances(fs);
+	if (left >= 0)
+		close(left);
 	if (e)
 		snprintf(err, err_size,
 			 "%s/" INSTANCE_PATH ", left by an agent that was killed, cannot be "
@@ -182,59 +198,68 @@ static int take_over(const struct ft_fs *fs, char *err, size_t err_size)
 	return e;
 }
 
-static int make_instance(struct ft_fs *fs, char *err, size_t err_size)
+static int make_instance(struct ft_fs *fs, int i, char *err, size_t err_size)
 {
 	struct stat st;
 	int e;
 
-	if (mkdirat(fs->root_dir, INSTANCE_PATH, 0700)) {
+	if (mkdirat(fs->root_dir, paths[i], 0700)) {
 		e = -errno;
-		snprintf(err, err_size, "%s/" INSTANCE_PATH " cannot be made: %s", fs->root,
+		snprintf(err, err_size, "%s/%s cannot be made: %s", fs->root, paths[i],
 			 strerror(-e));
 		return e;
 	}
-	fs->made = true;
-	fs->dir = lock_instance(fs, err, err_size);
-	if (fs->dir < 0)
-		return fs->dir;
-	if (fstat(fs->dir, &st))
-		return -errno;
-	fs->dir_id = st.st_ino;
-	e = ft_fs_write(fs->dir, "tracing_on", "0");
+	fs->made[i] = true;
+	if (i == FT_INSTANCE_EXEC)
+		fs->dir[i] = lock_instance(fs, err, err_size);
+	else
+		fs->dir[i] = openat(fs->root_dir, paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fs->dir[i] < 0)
+		return i == FT_INSTANCE_EXEC ? fs->dir[i] : -errno;
+	e = fstat(fs->dir[i], &st) ? -errno : ft_fs_write(fs->dir[i], "tracing_on", "0");
+	fs->dir_id[i] = st.st_ino;
 	if (e)
-		snprintf(err, err_size, "%s/" INSTANCE_PATH "/tracing_on: %s", fs->root,
-			 strerror(-e));
+		snprintf(err, err_size, "%s/%s/tracing_on: %s", fs->root, paths[i], strerror(-e));
 	return e;
+}
+
+void ft_fs_init(struct ft_fs *fs)
+{
+	*fs = (struct ft_fs){ .root_dir = -1, .dir = { -1, -1 } };
 }
 
 int ft_fs_open(struct ft_fs *fs, char *err, size_t err_size)
 {
-	int e;
+	int i, e;
 
-	*fs = (struct ft_fs){ .root_dir = -1, .dir = -1 };
+	ft_fs_init(fs);
 	e = find_tracefs(fs, err, err_size);
 	e = e ? e : take_over(fs, err, err_size);
-	return e ? e : make_instance(fs, err, err_size);
+	for (i = 0; i < FT_INSTANCES && !e; i++)
+		e = make_instance(fs, i, err, err_size);
+	return e;
 }
 
 void ft_fs_close(struct ft_fs *fs)
 {
-	int e = 0;
+	int i, e;
 
-	if (fs->made) {
-		e = remove_instance(fs);
+	if (fs->made[FT_INSTANCE_EXEC]) {
+		e = remove_instances(fs);
 		if (e)
 			log_warn("source", "%s/" INSTANCE_PATH " stays: %s", fs->root,
 				 strerror(-e));
 		remove_dynamic_events(fs);
 	}
-	if (fs->dir >= 0)
-		close(fs->dir);
+	for (i = 0; i < FT_INSTANCES; i++) {
+		if (fs->dir[i] >= 0)
+			close(fs->dir[i]);
+	}
 	if (fs->root_dir >= 0)
 		close(fs->root_dir);
 	if (fs->mounted && umount2(fs->root, UMOUNT_NOFOLLOW))
 		log_warn("source", "%s stays mounted: %s", fs->root, strerror(errno));
-	*fs = (struct ft_fs){ .root_dir = -1, .dir = -1 };
+	ft_fs_init(fs);
 }
 
 /* The path must still lead to the directory that we hold. */
@@ -243,31 +268,38 @@ static bool same_place(const struct ft_fs *fs, const char *below, edr_u64 id)
 	char path[128];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s%s", fs->root, below);
+	snprintf(path, sizeof(path), "%s/%s", fs->root, below);
 	return stat(path, &st) == 0 && st.st_ino == id;
+}
+
+bool ft_fs_is_on(int dir, const char *path)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	char on[4] = "";
+	ssize_t n = fd < 0 ? -1 : read(fd, on, sizeof(on) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && on[0] == '1';
 }
 
 int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size)
 {
-	char on[8] = "";
-	ssize_t n;
-	int fd;
+	int i;
 
-	if (!same_place(fs, "/", fs->root_id)) {
+	if (!same_place(fs, "", fs->root_id)) {
 		snprintf(err, err_size, "%s has been unmounted", fs->root);
 		return -ENODEV;
 	}
-	if (!same_place(fs, "/" INSTANCE_PATH, fs->dir_id)) {
-		snprintf(err, err_size, "%s/" INSTANCE_PATH " has been removed", fs->root);
-		return -ENODEV;
-	}
-	fd = openat(fs->dir, "tracing_on", O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, on, sizeof(on) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0 || on[0] != '1') {
-		snprintf(err, err_size, "%s/" INSTANCE_PATH " has been switched off", fs->root);
-		return -EIO;
+	for (i = 0; i < FT_INSTANCES; i++) {
+		if (!same_place(fs, paths[i], fs->dir_id[i])) {
+			snprintf(err, err_size, "%s/%s has been removed", fs->root, paths[i]);
+			return -ENODEV;
+		}
+		if (!ft_fs_is_on(fs->dir[i], "tracing_on")) {
+			snprintf(err, err_size, "%s/%s has been switched off", fs->root, paths[i]);
+			return -EIO;
+		}
 	}
 	return 0;
 }

@@ -53,7 +53,7 @@ static bool fits(const struct ft_cpu *c, size_t len)
 static void begin(struct ft_cpu *c, size_t len)
 {
 	memset(c->page + len, 0, c->page_size + SPARE - len);
-	c->bytes += len;
+	c->read_bytes += len;
 	c->loaded = fits(c, len) && kbuffer_load_subbuffer(c->kbuffer, c->page) == 0;
 	c->damaged += !c->loaded;
 }

@@ -14,7 +14,7 @@
 struct kbuffer;
 
 struct ft_cpu {
-	unsigned cpu;
+	unsigned cpu, instance;
 	int pipe;  /* trace_pipe_raw, not blocking; -1: none */
 	int stats; /* -1: none */
 	struct kbuffer *kbuffer;
@@ -24,9 +24,9 @@ struct ft_cpu {
 	edr_u64 last_ns;     /* time of the last event taken off */
 	edr_u64 complete_ns; /* nothing older can come any more */
 	bool drained;
-	edr_u64 lost;	 /* events, by the buffer's own counters */
-	edr_u64 bytes;	 /* read so far */
-	edr_u64 damaged; /* pages that make no sense */
+	edr_u64 lost;	    /* events, by the buffer's own counters */
+	edr_u64 read_bytes; /* since somebody has set it to 0 */
+	edr_u64 damaged;    /* pages that make no sense */
 };
 
 /* 0 or -ENOMEM; no descriptor is open yet. */

@@ -3,11 +3,9 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "util/log.h"
 
@@ -114,6 +112,7 @@ static const struct probe_row {
 #undef GRANTS
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
+_Static_assert(N_ROWS <= FT_PROBE_ROWS, "more rows than struct ft_granted has room for");
 
 /* A tracepoint stands in for a probe of ours, when the kernel has refused that. */
 static const struct stand_in {
@@ -129,7 +128,6 @@ struct probing {
 	const struct ft_fs *fs;
 	struct ft_formats *formats;
 	struct ft_granted *out;
-	bool taken[N_ROWS];
 	unsigned args_at; /* struct linux_binprm: p */
 };
 
@@ -166,7 +164,8 @@ static bool have(const struct probing *p, const char *system, const char *name)
 	size_t i;
 
 	for (i = 0; i < N_ROWS; i++) {
-		if (p->taken[i] && !strcmp(rows[i].system, system) && !strcmp(rows[i].name, name))
+		if (p->out->row[i] && !strcmp(rows[i].system, system) &&
+		    !strcmp(rows[i].name, name))
 			return true;
 	}
 	return false;
@@ -291,12 +290,20 @@ static int enter_format(const struct probing *p, const struct probe_row *row)
 	return e;
 }
 
+/* In a buffer of their own: what must not be lost. */
+static enum ft_instance instance_of(const struct probe_row *row)
+{
+	return !strcmp(row->name, "sched_process_exec") || !strcmp(row->name, "args")
+		       ? FT_INSTANCE_EXEC
+		       : FT_INSTANCE_NOISY;
+}
+
 static int switch_on(const struct ft_fs *fs, const struct probe_row *row)
 {
 	char path[96];
 
 	snprintf(path, sizeof(path), "events/%s/%s/enable", row->system, row->name);
-	return ft_fs_write(fs->dir, path, "1");
+	return ft_fs_write(fs->dir[instance_of(row)], path, "1");
 }
 
 static int try_row(struct probing *p, size_t i)
@@ -312,7 +319,7 @@ static int try_row(struct probing *p, size_t i)
 		undefine(p, row);
 	if (e)
 		return e;
-	p->taken[i] = true;
+	p->out->row[i] = true;
 	*((bool *)p->out + row->granted) = true;
 	log_debug("source", "ftrace: %s/%s", row->system, row->name);
 	return 0;
@@ -404,18 +411,14 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 
 int ft_probe_check(const struct ft_fs *fs, const struct ft_granted *g)
 {
-	static const char *const always[] = { "events/sched/sched_process_exec/enable",
-					      "events/" FTRACE_GROUP "/args/enable" };
+	char path[96];
 	size_t i;
 
-	for (i = 0; i < (g->args ? 2U : 1U); i++) {
-		int fd = openat(fs->dir, always[i], O_RDONLY | O_CLOEXEC);
-		char on[4] = "";
-		ssize_t n = fd < 0 ? -1 : read(fd, on, sizeof(on) - 1);
-
-		if (fd >= 0)
-			close(fd);
-		if (n <= 0 || on[0] != '1')
+	for (i = 0; i < N_ROWS; i++) {
+		if (!g->row[i])
+			continue;
+		snprintf(path, sizeof(path), "events/%s/%s/enable", rows[i].system, rows[i].name);
+		if (!ft_fs_is_on(fs->dir[instance_of(&rows[i])], path))
 			return -EIO;
 	}
 	return 0;

@@ -13,8 +13,11 @@
 #include "source/source.h"
 #include "util/buf.h"
 
+#define FT_PROBE_ROWS 48
+
 /* What the kernel has granted. */
 struct ft_granted {
+	bool row[FT_PROBE_ROWS]; /* of the table in ftrace_probe.c: switched on */
 	bool exec, fork, exit, newtask, rename, sock_state;
 	bool args;	   /* from the new program's stack */
 	bool args_at_call; /* as the caller has them */

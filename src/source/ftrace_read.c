@@ -38,11 +38,11 @@ static int open_cpu(struct ft_reader *r, struct ft_cpu *c)
 	char path[64];
 
 	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", c->cpu);
-	c->pipe = openat(r->dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	c->pipe = openat(r->fs->dir[c->instance], path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (c->pipe < 0)
 		return -errno;
 	snprintf(path, sizeof(path), "per_cpu/cpu%u/stats", c->cpu);
-	c->stats = openat(r->dir, path, O_RDONLY | O_CLOEXEC);
+	c->stats = openat(r->fs->dir[c->instance], path, O_RDONLY | O_CLOEXEC);
 	if (c->stats < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->pipe, &ev))
 		return -errno;
 	return 0;
@@ -55,7 +55,7 @@ int ft_reader_cpus(struct ft_reader *r)
 	int e = ft_fs_read(AT_FDCWD, ONLINE, &list);
 
 	for (i = 0; i < r->n_cpus && !e; i++) {
-		if (r->cpus[i].pipe < 0 && is_online(list.data ? list.data : "", i))
+		if (r->cpus[i].pipe < 0 && is_online(list.data ? list.data : "", r->cpus[i].cpu))
 			e = open_cpu(r, &r->cpus[i]);
 	}
 	buf_free(&list);
@@ -64,18 +64,19 @@ int ft_reader_cpus(struct ft_reader *r)
 
 int ft_reader_open(struct ft_reader *r, const struct ft_fs *fs, size_t page_size)
 {
-	const int n = get_nprocs_conf();
+	const unsigned n = (unsigned)get_nprocs_conf();
 	unsigned i;
 	int e;
 
-	r->dir = fs->dir;
+	r->fs = fs;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (r->epoll < 0)
 		return -errno;
-	r->cpus = calloc((size_t)n, sizeof(*r->cpus));
+	r->cpus = calloc((size_t)n * FT_INSTANCES, sizeof(*r->cpus));
 	e = r->cpus ? batch_init(&r->batch, BATCH_BYTES) : -ENOMEM;
-	for (i = 0; i < (unsigned)n && !e; i++) {
-		e = ft_cpu_init(&r->cpus[i], i, page_size);
+	for (i = 0; i < n * FT_INSTANCES && !e; i++) {
+		e = ft_cpu_init(&r->cpus[i], i % n, page_size);
+		r->cpus[i].instance = i / n;
 		r->n_cpus += !e;
 	}
 	return e ? e : ft_reader_cpus(r);
@@ -172,30 +173,30 @@ static struct ft_cpu *least_far(struct ft_reader *r)
 
 edr_u64 ft_reader_gather(struct ft_reader *r, edr_u64 slack_ns, int *error)
 {
-	edr_u64 complete = source_boot_ns(), bytes = 0;
+	edr_u64 complete = source_boot_ns();
 	struct ft_cpu *c;
 	unsigned i;
 
 	for (i = 0; i < r->n_cpus; i++) {
 		r->cpus[i].drained = false;
-		bytes += r->cpus[i].bytes;
+		r->cpus[i].read_bytes = 0;
 	}
 	*error = 0;
 	while ((c = least_far(r)) && read_cpu(r, c, error))
 		;
 	complete -= slack_ns;
 	r->drained = true;
-	r->bytes = 0;
+	r->fill = 0;
 	for (i = 0; i < r->n_cpus; i++) {
 		c = &r->cpus[i];
-		r->bytes += c->bytes;
+		if (c->read_bytes > r->fill)
+			r->fill = c->read_bytes;
 		if (c->pipe < 0 || c->drained)
 			continue;
 		r->drained = false;
 		if (c->last_ns < complete)
 			complete = c->last_ns;
 	}
-	r->bytes -= bytes;
 	return complete;
 }
 
@@ -216,17 +217,18 @@ size_t ft_reader_deliver(struct ft_reader *r, edr_u64 until_ns)
 	return batch_deliver(&r->batch, until_ns, translate_item, r);
 }
 
-edr_u64 ft_reader_lost(struct ft_reader *r)
+void ft_reader_lost(struct ft_reader *r, edr_u64 lost[FT_INSTANCES])
 {
-	edr_u64 lost = 0;
 	unsigned i;
 
+	memset(lost, 0, sizeof(*lost) * FT_INSTANCES);
 	for (i = 0; i < r->n_cpus; i++) {
-		if (r->cpus[i].pipe >= 0)
-			ft_cpu_read_lost(&r->cpus[i]);
-		lost += r->cpus[i].lost;
+		struct ft_cpu *c = &r->cpus[i];
+
+		if (c->pipe >= 0)
+			ft_cpu_read_lost(c);
+		lost[c->instance] += c->lost;
 	}
-	return lost;
 }
 
 edr_u64 ft_reader_damaged(const struct ft_reader *r)

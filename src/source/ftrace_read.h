@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All CPUs' buffers of the instance, read into one order of time. The CPU that has been read least far is read next, so
+ * All CPUs' buffers of our instances, read into one order of time. The CPU that has been read least far is read next, so
  * that what waits for older events of others is at most a page a CPU.
  */
 #ifndef EDR_SOURCE_FTRACE_READ_H
@@ -15,16 +15,16 @@
 struct ft_reader {
 	const struct ft_formats *formats;
 	struct ft_translate *translate;
-	struct ft_cpu *cpus;
-	unsigned n_cpus;
+	struct ft_cpu *cpus; /* all of the first instance, then all of the second */
+	unsigned n_cpus;     /* of all instances together */
 	int epoll;
-	int dir;	    /* of the instance */
+	const struct ft_fs *fs;
 	int proc;	    /* descriptor of /proc, -1: do not look */
 	int cgroup;	    /* see cgroup_open_root() */
 	struct batch batch; /* of struct ft_item */
 	struct buf scratch;
-	bool drained;  /* the last round emptied every buffer */
-	edr_u64 bytes; /* read in the last round */
+	bool drained; /* the last round emptied every buffer */
+	edr_u64 fill; /* the most that one buffer had in the last round, in bytes */
 };
 
 /* An event on its way through the batch: the raw bytes follow, then, at a multiple of 8, what /proc said. */
@@ -42,8 +42,8 @@ int ft_reader_cpus(struct ft_reader *r);
 edr_u64 ft_reader_gather(struct ft_reader *r, edr_u64 slack_ns, int *error);
 /* Translates all up to that time. How many events that was. */
 size_t ft_reader_deliver(struct ft_reader *r, edr_u64 until_ns);
-/* Events that the buffers have lost so far. */
-edr_u64 ft_reader_lost(struct ft_reader *r);
+/* Raw events that the buffers of each instance have lost so far. */
+void ft_reader_lost(struct ft_reader *r, edr_u64 lost[FT_INSTANCES]);
 edr_u64 ft_reader_damaged(const struct ft_reader *r);
 
 #endif
