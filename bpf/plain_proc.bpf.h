@@ -155,7 +155,7 @@ static __always_inline void end_of(struct edr_exit *e, const struct edr_plain_pr
 	else if (p->signal)
 		e->signal = p->signal;
 	else
-		e->hdr.flags |= EDR_F_END_UNKNOWN;
+		e->hdr.flags |= EDR_F_CODE_UNKNOWN;
 }
 
 /* Is this the last thread of its process, and has nobody reported it? */

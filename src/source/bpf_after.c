@@ -133,7 +133,7 @@ void bpf_after_exec(struct bpf_after *a, const struct edr_exec *e, source_record
 	if (s && s->exe_len)
 		exe = (struct wire_span){ (const char *)(s + 1), s->exe_len };
 	else
-		full.hdr.flags |= EDR_F_EXE_AS_GIVEN;
+		full.hdr.flags |= EDR_F_EXE_UNRESOLVED;
 	if (s && (full.hdr.flags & EDR_F_ARGS_UNREADABLE) && s->argv_len) {
 		argv = (struct wire_span){ (const char *)(s + 1) + s->exe_len, s->argv_len };
 		full.hdr.flags |= EDR_F_ARGS_FROM_PROC;

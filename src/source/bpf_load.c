@@ -382,7 +382,8 @@ static int attach(struct bpf_load *l, const struct source_config *cfg, int cgrou
 	size_t i;
 	int e;
 
-	for (i = 0; i < l->kind->n_rows; i++) {
+	/* Execs last: by then the plain object sees every process that begins. */
+	for (i = l->kind->n_rows; i-- > 0;) {
 		if (l->programs[i].state != SOURCE_PROGRAM_USED)
 			continue;
 		e = attach_one(l, &l->kind->rows[i], cfg, cgroup_fd);

@@ -159,12 +159,12 @@ static void degraded_plain(const struct source_config *cfg, struct buf *out)
 	static const char *const always[] = {
 		"the path of an executable, effective ids, login id and terminal of an exec are read "
 		"from /proc after the fact: of a program that has ended by then they are not known, "
-		"and its path is the name as given (exe_as_given)",
+		"and its path is the name as given (exe_unresolved)",
 		"control groups: those of the v2 hierarchy only",
 		"connects: the type of a unix socket, and why a TCP connect fails after its call has "
 		"returned, are not seen",
 		"exits: whether a core was dumped is not seen; who was killed is known by the signals "
-		"that were sent (end_unknown where none was)",
+		"that were sent (exit_code_unknown where none was)",
 	};
 	size_t i;
 

@@ -268,8 +268,8 @@ bool ft_proc_snapshot(int proc, int cgroup, edr_u32 tgid, edr_u64 now_ns, struct
 	if (buf_reserve(out, EDR_PATH_MAX + EDR_ARGV_MAX + 8)) {
 		char *to = out->data + out->len;
 
-		s.argv_bytes = (edr_u32)read_file(dir, "cmdline", to + EDR_PATH_MAX,
-						  EDR_ARGV_MAX + 1);
+		s.argv_bytes =
+			(edr_u32)read_file(dir, "cmdline", to + EDR_PATH_MAX, EDR_ARGV_MAX + 1);
 		ok = fill_status(dir, &s.status);
 		exe = read_exe(dir, to, EDR_PATH_MAX, &s);
 		s.exe_len = (edr_u32)exe;
