@@ -28,18 +28,35 @@ static __always_inline u64 user_word(u64 at, bool compat)
 	return wide;
 }
 
-/* Where the last argument ends, when no environment begins there; `at` is where its bytes may go for that. */
-static __always_inline u64 last_end(struct scratch *s, u32 at, u64 last)
-{
-	long n = bpf_probe_read_user_str(&s->data[at & 16383], EDR_ARGV_MAX, (void *)last);
+#define AT_EXECFN 31 /* elf.h: the address of the file's name, */
+#define AUXV_MAX 32  /* in a list of so many pairs at most */
 
-	return n > 0 ? last + n : last;
+/*
+ * Where the arguments end. Behind them lies the environment; where there is none, the name of the file, which the list behind
+ * it tells. 0: not found.
+ */
+static __always_inline u64 argv_end(u64 env_at, bool compat)
+{
+	u64 env = user_word(env_at, compat), word = compat ? 4 : 8, at = env_at + word, type;
+	u32 i;
+
+	if (env)
+		return env;
+	for (i = 0; i < AUXV_MAX; i++) {
+		type = user_word(at, compat);
+		if (type == AT_EXECFN)
+			return user_word(at + word, compat);
+		if (!type)
+			break;
+		at += 2 * word;
+	}
+	return 0;
 }
 
 /* The arguments of the new program into the record; their length. */
 static __always_inline u32 plain_argv(struct scratch *s, u32 at, void *ctx)
 {
-	u64 argc, first, env, end;
+	u64 argc, first, end;
 	struct frame f;
 	u32 word;
 
@@ -56,8 +73,7 @@ static __always_inline u32 plain_argv(struct scratch *s, u32 at, void *ctx)
 	if (!argc) /* before 5.18 there may be none */
 		return 0;
 	first = user_word(f.sp + word, f.compat);
-	env = user_word(f.sp + word * (argc + 2), f.compat);
-	end = env ? env : last_end(s, at, user_word(f.sp + word * argc, f.compat));
+	end = argv_end(f.sp + word * (argc + 2), f.compat);
 	if (argc >> 32 || first <= f.sp || end <= first) {
 		s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
 		return 0;

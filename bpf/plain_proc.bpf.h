@@ -139,17 +139,26 @@ static __always_inline void note_end(struct edr_plain_process *p, void *ctx, u32
 	status = EDR_PLAIN_ENDED | (f.args[0] & 0xff);
 	if (f.nr == (f.compat ? NR_COMPAT_EXIT_GROUP : NR_EXIT_GROUP) && !p->group_status)
 		p->group_status = status;
-	if (f.nr == (f.compat ? NR_COMPAT_EXIT : NR_EXIT) && tid == tgid)
-		p->leader_status = status;
+	if (f.nr == (f.compat ? NR_COMPAT_EXIT : NR_EXIT)) {
+		p->last_status = status;
+		if (tid == tgid)
+			p->leader_status = status;
+	}
 }
 
-/* What wait() will say. A signal that was sent, and did no harm, does not count where the process ended by a call. */
+/*
+ * What wait() will say. A signal that was sent, and did no harm, does not count where the process ended by a call. Of threads
+ * that each ended alone, the leader's code counts up to 5.18 and that of the last one from then on.
+ */
 static __always_inline void end_of(struct edr_exit *e, const struct edr_plain_process *p)
 {
 	u32 status = p->group_status;
 
-	if (!status && (!p->signal || p->started == 1))
-		status = p->leader_status;
+	if (!status && (!p->signal || p->started == 1)) {
+		status = p->last_status;
+		if (status != p->leader_status)
+			e->hdr.flags |= EDR_F_CODE_UNKNOWN;
+	}
 	if (status)
 		e->exit_code = status & 0xff;
 	else if (p->signal)

@@ -54,8 +54,8 @@ struct edr_plain_process {
 	edr_u32 started, ended; /* threads */
 	edr_u32 group_status;	/* EDR_PLAIN_ENDED and the code of exit_group(2), */
 	edr_u32 leader_status;	/* the same of the leader's exit(2), */
+	edr_u32 last_status;	/* and of the thread that came to it last */
 	edr_u32 signal;		/* what has killed a thread; 0: not known */
-	edr_u32 pad;
 };
 #define EDR_PLAIN_ENDED 0x100u
 

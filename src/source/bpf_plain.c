@@ -161,8 +161,8 @@ static void degraded_plain(const struct source_config *cfg, struct buf *out)
 		"from /proc after the fact: of a program that has ended by then they are not known, "
 		"and its path is the name as given (exe_unresolved)",
 		"control groups: those of the v2 hierarchy only",
-		"connects: the type of a unix socket, and why a TCP connect fails after its call has "
-		"returned, are not seen",
+		"connects: type and protocol of sockets other than TCP and UDP, and why a TCP connect "
+		"fails after its call has returned, are not seen",
 		"exits: whether a core was dumped is not seen; who was killed is known by the signals "
 		"that were sent (exit_code_unknown where none was)",
 	};
