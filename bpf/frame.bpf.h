@@ -39,7 +39,7 @@ struct entered {
 #define USER_CS 0x33 /* arch/x86/include/asm/segment.h */
 #define USER32_CS 0x23
 #define USER_DS 0x2b
-#define EFLAGS_FIXED 0x202 /* bit 1 is always set, and user space always has interrupts on */
+#define EFLAGS_IF 0x200 /* user space always has interrupts on */
 
 /* 16 bytes of padding on top where the kernel knows FRED (6.9) */
 const struct edr_frame_place frame_places[] = {
@@ -63,7 +63,7 @@ static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 	if (bpf_probe_read_kernel(&r, sizeof(r), (void *)(at + FRAME_REGS_AT)))
 		return false;
 	if ((r.cs != USER_CS && r.cs != USER32_CS) || r.ss != USER_DS ||
-	    (r.flags & EFLAGS_FIXED) != EFLAGS_FIXED || (nr != NO_CALL && (s32)r.orig_ax != nr))
+	    !(r.flags & EFLAGS_IF) || (nr != NO_CALL && (s32)r.orig_ax != nr))
 		return false;
 	f->at = at;
 	f->nr = r.orig_ax;

@@ -137,8 +137,12 @@ static __always_inline void note_end(struct edr_plain_process *p, void *ctx, u32
 	if (!frame_of_tracepoint(ctx, NO_CALL, &f))
 		return;
 	status = EDR_PLAIN_ENDED | (f.args[0] & 0xff);
-	if (f.nr == (f.compat ? NR_COMPAT_EXIT_GROUP : NR_EXIT_GROUP) && !p->group_status)
-		p->group_status = status;
+	if (f.nr == (f.compat ? NR_COMPAT_EXIT_GROUP : NR_EXIT_GROUP)) {
+		if (!p->group_status)
+			p->group_status = status;
+		else if (p->group_status != status) /* whose call came first is not known */
+			p->group_status |= EDR_PLAIN_UNSURE;
+	}
 	if (f.nr == (f.compat ? NR_COMPAT_EXIT : NR_EXIT)) {
 		p->last_status = status;
 		if (tid == tgid)
@@ -159,6 +163,8 @@ static __always_inline void end_of(struct edr_exit *e, const struct edr_plain_pr
 		if (status != p->leader_status)
 			e->hdr.flags |= EDR_F_CODE_UNKNOWN;
 	}
+	if (status & EDR_PLAIN_UNSURE)
+		e->hdr.flags |= EDR_F_CODE_UNKNOWN;
 	if (status)
 		e->exit_code = status & 0xff;
 	else if (p->signal)

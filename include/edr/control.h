@@ -58,5 +58,6 @@ struct edr_plain_process {
 	edr_u32 signal;		/* what has killed a thread; 0: not known */
 };
 #define EDR_PLAIN_ENDED 0x100u
+#define EDR_PLAIN_UNSURE 0x200u
 
 #endif

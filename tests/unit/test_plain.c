@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/* The object for kernels without BTF has no CO-RE relocation; and how format files are read. */
+#include <bpf/btf.h>
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "source/formats.h"
+#include "suite.h"
+
+/* linux/btf.h has no such struct: the header of .BTF.ext, as libbpf's btf.c and the kernel's documentation have it. */
+struct btf_ext_head {
+	unsigned short magic;
+	unsigned char version, flags;
+	unsigned hdr_len;
+	unsigned func_info_off, func_info_len, line_info_off, line_info_len;
+	unsigned core_relo_off, core_relo_len;
+};
+
+/* Bytes of the section that lists them. */
+static unsigned relocation_bytes(const char *name)
+{
+	const char *build = getenv("EDR_BUILD_DIR");
+	const struct btf_ext_head *head;
+	struct btf_ext *ext = NULL;
+	unsigned size = 0, bytes;
+	struct btf *btf;
+	char path[4096];
+
+	ck_assert_ptr_nonnull(build);
+	snprintf(path, sizeof(path), "%s/gen/%s.bpf.o", build, name);
+	btf = btf__parse(path, &ext);
+	ck_assert_msg(btf && ext, "%s: %s", path, strerror(errno));
+	head = btf_ext__get_raw_data(ext, &size);
+	ck_assert_uint_ge(size, sizeof(*head));
+	ck_assert_uint_ge(head->hdr_len, sizeof(*head));
+	bytes = head->core_relo_len;
+	btf_ext__free(ext);
+	btf__free(btf);
+	return bytes;
+}
+
+START_TEST(test_no_relocation)
+{
+	ck_assert_uint_gt(relocation_bytes("edr"), 0); /* or this test sees nothing */
+	ck_assert_uint_eq(relocation_bytes("plain"), 0);
+}
+END_TEST
+
+static void line(const char *text, const char *name, unsigned offset, unsigned size)
+{
+	struct format_field f;
+	char got[64] = "";
+
+	ck_assert_msg(format_parse_line(text, got, sizeof(got), &f), "%s", text);
+	ck_assert_str_eq(got, name);
+	ck_assert_uint_eq(f.offset, offset);
+	ck_assert_uint_eq(f.size, size);
+}
+
+static bool none(const char *text)
+{
+	struct format_field f;
+	char got[64];
+
+	return !format_parse_line(text, got, sizeof(got), &f);
+}
+
+START_TEST(test_formats)
+{
+	line("\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n", "common_type", 0,
+	     2);
+	line("\tfield:char comm[16];\toffset:12;\tsize:16;\tsigned:0;\n", "comm", 12, 16);
+	line("\tfield:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;\n", "filename", 8, 4);
+	line("\tfield:const void * skaddr;\toffset:8;\tsize:8;\tsigned:0;\n", "skaddr", 8, 8);
+	line("\tfield:__u8 daddr_v6[16];\toffset:56;\tsize:16;\tsigned:0;\n", "daddr_v6", 56, 16);
+	line("\tfield:int x\t;\toffset:4;\tsize:4;\tsigned:1;\n", "x", 4, 4);
+	ck_assert(none("name: sched_process_exec\n"));
+	ck_assert(none("format:\n"));
+	ck_assert(none("print fmt: \"field:int x;\"\n"));
+	ck_assert(none("\tfield:;\toffset:0;\tsize:2;\n"));
+	ck_assert(none("\tfield:int x;\toffset:a;\tsize:2;\n"));
+	ck_assert(none("\tfield:int x\n"));
+	ck_assert(none("\tfield:int "
+		       "a123456789012345678901234567890123456789012345678901234567890123;"
+		       "\toffset:0;\tsize:2;\n"));
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const tests[] = { test_no_relocation, test_formats };
+
+	return suite_run("plain", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 10);
+}
