@@ -16,7 +16,8 @@ static bool is_name(char c)
 /* "	field:char comm[16];	offset:8;	size:16;	signed:0;": the name is the last word of the declaration. */
 bool format_parse_line(const char *line, char *name, size_t name_size, struct format_field *out)
 {
-	const char *decl = strstr(line, "field:"), *end = decl ? strchr(decl, ';') : NULL, *begin;
+	const char *field = strstr(line, "field:"), *decl = field ? field + strlen("field:") : NULL;
+	const char *end = decl ? strchr(decl, ';') : NULL, *begin;
 	const char *bracket = decl ? memchr(decl, '[', end ? (size_t)(end - decl) : 0) : NULL;
 	size_t len;
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* The object for kernels without BTF has no CO-RE relocation; and how format files are read. */
-#include <bpf/btf.h>
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "source/formats.h"
 #include "suite.h"
@@ -19,27 +21,50 @@ struct btf_ext_head {
 	unsigned core_relo_off, core_relo_len;
 };
 
-/* Bytes of the section that lists them. */
-static unsigned relocation_bytes(const char *name)
+/* The section's bytes. */
+static Elf_Data *find_section(Elf *elf, const char *wanted)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr shdr;
+	const char *name;
+	size_t names;
+
+	ck_assert_int_eq(elf_getshdrstrndx(elf, &names), 0);
+	while ((section = elf_nextscn(elf, section))) {
+		ck_assert_ptr_nonnull(gelf_getshdr(section, &shdr));
+		name = elf_strptr(elf, names, shdr.sh_name);
+		if (name && strcmp(name, wanted) == 0)
+			return elf_rawdata(section, NULL);
+	}
+	return NULL;
+}
+
+/* Bytes of the list of relocations. */
+static unsigned relocation_bytes(const char *object)
 {
 	const char *build = getenv("EDR_BUILD_DIR");
-	const struct btf_ext_head *head;
-	struct btf_ext *ext = NULL;
-	unsigned size = 0, bytes;
-	struct btf *btf;
+	struct btf_ext_head head;
 	char path[4096];
+	Elf_Data *data;
+	Elf *elf;
+	int fd;
 
 	ck_assert_ptr_nonnull(build);
-	snprintf(path, sizeof(path), "%s/gen/%s.bpf.o", build, name);
-	btf = btf__parse(path, &ext);
-	ck_assert_msg(btf && ext, "%s: %s", path, strerror(errno));
-	head = btf_ext__get_raw_data(ext, &size);
-	ck_assert_uint_ge(size, sizeof(*head));
-	ck_assert_uint_ge(head->hdr_len, sizeof(*head));
-	bytes = head->core_relo_len;
-	btf_ext__free(ext);
-	btf__free(btf);
-	return bytes;
+	snprintf(path, sizeof(path), "%s/gen/%s.bpf.o", build, object);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
+	elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	ck_assert_ptr_nonnull(elf);
+	data = find_section(elf, ".BTF.ext");
+	ck_assert_ptr_nonnull(data);
+	ck_assert_uint_ge(data->d_size, sizeof(head));
+	memcpy(&head, data->d_buf, sizeof(head));
+	ck_assert_uint_eq(head.magic, 0xeb9f);
+	ck_assert_uint_ge(head.hdr_len, sizeof(head));
+	elf_end(elf);
+	close(fd);
+	return head.core_relo_len;
 }
 
 START_TEST(test_no_relocation)
