@@ -9,9 +9,9 @@
 #define EDR_EXEC_FAILED_BPF_H
 
 #define AT_FDCWD -100
-#define FAILED_ARGS 256	    /* of a failed exec: this many arguments, */
-#define FAILED_ARG_MAX 4096 /* of this many bytes each, */
-#define FAILED_END 28672    /* as long as the record is not longer than this */
+#define FAILED_ARGS 256		   /* of a failed exec: this many arguments, */
+#define FAILED_ARG_MAX 4096	   /* of this many bytes each, */
+#define FAILED_END 28672	   /* as long as the record is not longer than this */
 #define NOBODYS_ADDRESS (-4096ULL) /* no user memory can be there */
 
 /*
@@ -52,8 +52,7 @@ static __always_inline void failed_argv(struct scratch *s, u64 argv)
 }
 
 static __always_inline void exec_failed_report(struct scratch *s, struct syscall_exit_ctx *ctx,
-					       bool at_dir,
-					       s64 error)
+					       bool at_dir, s64 error)
 {
 	struct entered call = {};
 	u64 filename, argv;

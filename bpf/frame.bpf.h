@@ -35,7 +35,7 @@ struct entered {
 #define NR_CLONE 56
 #define NR_FORK 57
 #define NR_VFORK 58
-#define REGS_SP 152 /* in struct pt_regs, as everywhere below */
+#define REGS_SP 152  /* in struct pt_regs, as everywhere below */
 #define USER_CS 0x33 /* arch/x86/include/asm/segment.h */
 #define USER32_CS 0x23
 #define USER_DS 0x2b
@@ -62,8 +62,8 @@ static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 
 	if (bpf_probe_read_kernel(&r, sizeof(r), (void *)(at + FRAME_REGS_AT)))
 		return false;
-	if ((r.cs != USER_CS && r.cs != USER32_CS) || r.ss != USER_DS ||
-	    !(r.flags & EFLAGS_IF) || (nr != NO_CALL && (s32)r.orig_ax != nr))
+	if ((r.cs != USER_CS && r.cs != USER32_CS) || r.ss != USER_DS || !(r.flags & EFLAGS_IF) ||
+	    (nr != NO_CALL && (s32)r.orig_ax != nr))
 		return false;
 	f->at = at;
 	f->nr = r.orig_ax;
@@ -92,8 +92,8 @@ static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 #define NR_COMPAT_EXECVEAT 387
 
 const struct edr_frame_place frame_places[] = { { 16384, 336 }, { 16384, 320 }, { 16384, 352 },
-						   { 16384, 304 }, { 65536, 336 }, { 65536, 320 },
-						   { 32768, 336 }, { 32768, 320 } };
+						{ 16384, 304 }, { 65536, 336 }, { 65536, 320 },
+						{ 32768, 336 }, { 32768, 320 } };
 #define FRAME_PLACES 8
 
 struct frame_regs {
@@ -147,8 +147,7 @@ static __always_inline bool frame_of_stack(u64 stack, s32 nr, struct frame *f)
 	f->at = 0;
 	for (i = 0; i < FRAME_PLACES; i++) {
 		k = (frame_guess + i) & (FRAME_PLACES - 1);
-		if (frame_read(f,
-			       (stack | (frame_places[k].stack - 1)) + 1 - frame_places[k].below,
+		if (frame_read(f, (stack | (frame_places[k].stack - 1)) + 1 - frame_places[k].below,
 			       nr)) {
 			if (i)
 				frame_guess = k;

@@ -102,8 +102,7 @@ static __always_inline void connect_emit(struct connect_record *r, u32 addr_len)
 }
 
 /* The result of a connect that was left open, with the peer as the socket has it. */
-static __always_inline void result_emit(u64 key, struct pending_connect *p, s32 result,
-					u64 now)
+static __always_inline void result_emit(u64 key, struct pending_connect *p, s32 result, u64 now)
 {
 	struct {
 		struct edr_connect_result e;
@@ -283,6 +282,5 @@ int cgroup_connect6(struct bpf_sock_addr *ctx)
 	connect_seen(ctx, &addr, sizeof(addr));
 	return 1;
 }
-
 
 #endif

@@ -107,7 +107,7 @@ int task_newtask(void *ctx)
 
 #define SIGNAL_BIT(n) (1ULL << (n))
 /* SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH: nobody dies of them. */
-#define HARMLESS                                                                           \
+#define HARMLESS                                                                              \
 	(SIGNAL_BIT(17) | SIGNAL_BIT(18) | SIGNAL_BIT(19) | SIGNAL_BIT(20) | SIGNAL_BIT(21) | \
 	 SIGNAL_BIT(22) | SIGNAL_BIT(23) | SIGNAL_BIT(28))
 

@@ -50,7 +50,7 @@ struct edr_plain_process {
 	edr_u64 exec_ns; /* of its last exec; 0: none that we saw */
 	edr_u64 parent_start_ns;
 	edr_u32 ppid;
-	edr_u32 coarse;		/* it was there before us: start_ns is from /proc, its threads are not counted */
+	edr_u32 coarse; /* it was there before us: start_ns is from /proc, its threads are not counted */
 	edr_u32 started, ended; /* threads */
 	edr_u32 group_status;	/* EDR_PLAIN_ENDED and the code of exit_group(2), */
 	edr_u32 leader_status;	/* the same of the leader's exit(2), */

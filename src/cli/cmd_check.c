@@ -192,7 +192,8 @@ static void print_json(const struct verdict *v, const struct utsname *uts)
 		json_member(&out, "name", v->steps.programs[i].name, ", ");
 		json_member(&out, "state", program_words[v->steps.programs[i].state], ", ");
 		json_member(&out, "events", v->steps.programs[i].events, ", ");
-		json_member(&out, "why", v->steps.programs[i].why, v->steps.measured_ns ? ", " : "");
+		json_member(&out, "why", v->steps.programs[i].why,
+			    v->steps.measured_ns ? ", " : "");
 		if (v->steps.measured_ns) {
 			json_member(&out, "hook", v->steps.programs[i].hook, ", ");
 			json_runs(&out, v, v->steps.programs[i].runs, v->steps.programs[i].run_ns);

@@ -50,7 +50,9 @@ static int run_source(const struct options *o, struct conf_set *set)
 {
 	const struct conf *conf = conf_get(set);
 	const struct source_ops *step = source_by_name(conf->source);
-	struct live_config live = { .options = o, .set = set, .source = step ? step : &source_auto };
+	struct live_config live = { .options = o,
+				    .set = set,
+				    .source = step ? step : &source_auto };
 	int status;
 
 	if (o->n_arguments > 0)

@@ -142,8 +142,8 @@ static void fill_running(struct bpf_skel *skel, const struct source_config *cfg)
 
 		if (tgid && (exe_excluded(ent->d_name, &cfg->skip_paths) ||
 			     cgroup_excluded(ent->d_name, &cfg->skip_cgroups)))
-			bpf_map_update_elem(bpf_map__fd(skel->skip_processes), &tgid,
-					    &any_start, BPF_ANY);
+			bpf_map_update_elem(bpf_map__fd(skel->skip_processes), &tgid, &any_start,
+					    BPF_ANY);
 	}
 	if (proc)
 		closedir(proc);

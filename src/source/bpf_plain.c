@@ -157,13 +157,17 @@ static int add_running(struct bpf_skel *skel, const struct source_config *cfg)
 static void degraded_plain(const struct source_config *cfg, struct buf *out)
 {
 	static const char *const always[] = {
-		"the path of an executable, effective ids, login id and terminal of an exec are read "
-		"from /proc after the fact: of a program that has ended by then they are not known, "
+		"the path of an executable, effective ids, login id and terminal of an exec are "
+		"read "
+		"from /proc after the fact: of a program that has ended by then they are not "
+		"known, "
 		"and its path is the name as given (exe_unresolved)",
 		"control groups: those of the v2 hierarchy only",
-		"connects: type and protocol of sockets other than TCP and UDP, and why a TCP connect "
+		"connects: type and protocol of sockets other than TCP and UDP, and why a TCP "
+		"connect "
 		"fails after its call has returned, are not seen",
-		"exits: whether a core was dumped is not seen; who was killed is known by the signals "
+		"exits: whether a core was dumped is not seen; who was killed is known by the "
+		"signals "
 		"that were sent (exit_code_unknown where none was)",
 	};
 	size_t i;
@@ -171,8 +175,8 @@ static void degraded_plain(const struct source_config *cfg, struct buf *out)
 	for (i = 0; i < sizeof(always) / sizeof(always[0]); i++)
 		buf_add(out, always[i], strlen(always[i]) + 1);
 	if (cfg->skip_paths.n || cfg->skip_cgroups.n) {
-		static const char filters[] =
-			"exclude_paths and exclude_cgroups have no effect: nothing is left out by them";
+		static const char filters[] = "exclude_paths and exclude_cgroups have no effect: "
+					      "nothing is left out by them";
 
 		buf_add(out, filters, sizeof(filters));
 	}

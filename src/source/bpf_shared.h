@@ -49,33 +49,33 @@ struct bpf_skel {
 };
 
 /* From the skeleton that bpftool has made; after opening and after loading. */
-#define BPF_SKEL_BIND(to, s)                                                \
-	do {                                                                \
-		(to)->skeleton = (s);                                       \
-		(to)->obj = (s)->obj;                                       \
-		(to)->ring_exec = (s)->maps.ring_exec;                      \
-		(to)->ring_noisy = (s)->maps.ring_noisy;                    \
-		(to)->counters = (s)->maps.counters;                        \
-		(to)->scratch_pool = (s)->maps.scratch_pool;                \
-		(to)->scratch_free = (s)->maps.scratch_free;                \
-		(to)->skip_comms = (s)->maps.skip_comms;                    \
-		(to)->skip_uids = (s)->maps.skip_uids;                      \
-		(to)->skip_paths = (s)->maps.skip_paths;                    \
-		(to)->skip_cgroups = (s)->maps.skip_cgroups;                \
-		(to)->skip_processes = (s)->maps.skip_processes;            \
-		(to)->any_calls = (s)->maps.any_calls;                      \
-		(to)->syscall_infos = (s)->maps.syscall_infos;              \
-		(to)->self_tgid = &(s)->rodata->self_tgid;                  \
-		(to)->ring_exec_high = &(s)->rodata->ring_exec_high;        \
-		(to)->ring_noisy_high = &(s)->rodata->ring_noisy_high;      \
-		(to)->filter_comms = &(s)->rodata->filter_comms;            \
-		(to)->filter_uids = &(s)->rodata->filter_uids;              \
-		(to)->filter_n_paths = &(s)->rodata->filter_n_paths;        \
-		(to)->filter_n_cgroups = &(s)->rodata->filter_n_cgroups;    \
-		(to)->filter_mnt_ns = &(s)->rodata->filter_mnt_ns;          \
-		(to)->remembers_any = &(s)->rodata->remembers_any;          \
+#define BPF_SKEL_BIND(to, s)                                                 \
+	do {                                                                 \
+		(to)->skeleton = (s);                                        \
+		(to)->obj = (s)->obj;                                        \
+		(to)->ring_exec = (s)->maps.ring_exec;                       \
+		(to)->ring_noisy = (s)->maps.ring_noisy;                     \
+		(to)->counters = (s)->maps.counters;                         \
+		(to)->scratch_pool = (s)->maps.scratch_pool;                 \
+		(to)->scratch_free = (s)->maps.scratch_free;                 \
+		(to)->skip_comms = (s)->maps.skip_comms;                     \
+		(to)->skip_uids = (s)->maps.skip_uids;                       \
+		(to)->skip_paths = (s)->maps.skip_paths;                     \
+		(to)->skip_cgroups = (s)->maps.skip_cgroups;                 \
+		(to)->skip_processes = (s)->maps.skip_processes;             \
+		(to)->any_calls = (s)->maps.any_calls;                       \
+		(to)->syscall_infos = (s)->maps.syscall_infos;               \
+		(to)->self_tgid = &(s)->rodata->self_tgid;                   \
+		(to)->ring_exec_high = &(s)->rodata->ring_exec_high;         \
+		(to)->ring_noisy_high = &(s)->rodata->ring_noisy_high;       \
+		(to)->filter_comms = &(s)->rodata->filter_comms;             \
+		(to)->filter_uids = &(s)->rodata->filter_uids;               \
+		(to)->filter_n_paths = &(s)->rodata->filter_n_paths;         \
+		(to)->filter_n_cgroups = &(s)->rodata->filter_n_cgroups;     \
+		(to)->filter_mnt_ns = &(s)->rodata->filter_mnt_ns;           \
+		(to)->remembers_any = &(s)->rodata->remembers_any;           \
 		(to)->remembers_connects = &(s)->rodata->remembers_connects; \
-		(to)->reader_state = &(s)->bss->reader_state;               \
+		(to)->reader_state = &(s)->bss->reader_state;                \
 	} while (0)
 
 struct bpf_kind {

@@ -33,12 +33,17 @@ static const struct {
 	const char *program;
 	enum edr_type type;
 } missed_by[] = {
-	{ "sched_process_exec", EDR_EXEC },	  { "sched_process_fork", EDR_FORK },
+	{ "sched_process_exec", EDR_EXEC },
+	{ "sched_process_fork", EDR_FORK },
 	{ "task_newtask", EDR_FORK },
-	{ "sched_process_exit", EDR_EXIT },	  { "sys_exit_execve", EDR_EXEC_FAILED },
-	{ "sys_exit_execveat", EDR_EXEC_FAILED }, { "sys_enter_connect", EDR_CONNECT },
-	{ "sys_exit_connect", EDR_CONNECT },	  { "inet_sock_set_state", EDR_CONNECT_RESULT },
-	{ "sys_enter_any", EDR_SYSCALL },	  { "sys_exit_any", EDR_SYSCALL },
+	{ "sched_process_exit", EDR_EXIT },
+	{ "sys_exit_execve", EDR_EXEC_FAILED },
+	{ "sys_exit_execveat", EDR_EXEC_FAILED },
+	{ "sys_enter_connect", EDR_CONNECT },
+	{ "sys_exit_connect", EDR_CONNECT },
+	{ "inet_sock_set_state", EDR_CONNECT_RESULT },
+	{ "sys_enter_any", EDR_SYSCALL },
+	{ "sys_exit_any", EDR_SYSCALL },
 };
 
 void bpf_stats_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX])

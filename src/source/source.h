@@ -39,7 +39,7 @@ struct source_config {
 	/* Why what would see more is not used, NUL-separated: the first lines of the host record's `degraded`. */
 	const char *refused;
 	size_t refused_len;
-	size_t ring_exec_bytes;	       /* rounded up to a power of two, at least a page */
+	size_t ring_exec_bytes; /* rounded up to a power of two, at least a page */
 	size_t ring_noisy_bytes;
 	const char *replay_path; /* replay only */
 	const char *agent;	 /* version of the program, for the host record */

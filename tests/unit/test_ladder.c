@@ -34,11 +34,11 @@ static int answer(size_t i, struct source **out, const struct source_config *cfg
 	return fake.answer[i];
 }
 
-#define OPEN(i)                                                                     \
+#define OPEN(i)                                                                              \
 	static int open_##i(struct source **out, const struct source_config *cfg, char *err, \
-			    size_t err_size)                                         \
-	{                                                                           \
-		return answer(i, out, cfg, err, err_size);                          \
+			    size_t err_size)                                                 \
+	{                                                                                    \
+		return answer(i, out, cfg, err, err_size);                                   \
 	}
 OPEN(0)
 OPEN(1)

@@ -95,10 +95,11 @@ static bool none(const char *text)
 
 START_TEST(test_formats)
 {
-	line("\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n", "common_type", 0,
-	     2);
+	line("\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n", "common_type",
+	     0, 2);
 	line("\tfield:char comm[16];\toffset:12;\tsize:16;\tsigned:0;\n", "comm", 12, 16);
-	line("\tfield:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;\n", "filename", 8, 4);
+	line("\tfield:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;\n", "filename", 8,
+	     4);
 	line("\tfield:const void * skaddr;\toffset:8;\tsize:8;\tsigned:0;\n", "skaddr", 8, 8);
 	line("\tfield:__u8 daddr_v6[16];\toffset:56;\tsize:16;\tsigned:0;\n", "daddr_v6", 56, 16);
 	line("\tfield:int x\t;\toffset:4;\tsize:4;\tsigned:1;\n", "x", 4, 4);
