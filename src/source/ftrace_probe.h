@@ -21,6 +21,7 @@ struct ft_granted {
 	bool exec, fork, exit, newtask, rename, sock_state;
 	bool args;	   /* from the new program's stack */
 	bool args_at_call; /* as the caller has them */
+	bool bprm, creds;  /* the file that runs, and with what ids */
 	bool connect, connect_address, connect_file, connect_ret;
 	bool exec_ret, codes, fork_calls;
 };

@@ -68,9 +68,14 @@ void ft_copy_comm(edr_comm to, struct wire_span from);
 
 void ft_on_exec(struct ft_translate *t, const struct ft_event *e, const struct ft_snapshot *snap);
 void ft_on_args(struct ft_translate *t, const struct ft_event *e);
+void ft_on_bprm(struct ft_translate *t, const struct ft_event *e);
+void ft_on_creds(struct ft_translate *t, const struct ft_event *e);
 void ft_on_exec_open(struct ft_translate *t, const struct ft_event *e);
 void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e);
 void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e);
+/* The path of the file that a process runs, found by looking where its name leads now; 0: not found. */
+size_t ft_find_exe(int proc, edr_u32 ppid, struct wire_span filename, edr_u64 ino, edr_u32 dev,
+		   char *out, size_t size);
 /* An exec whose own event has not come: it was too long for the buffer. */
 void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_task *task);
 

@@ -20,12 +20,20 @@ struct ft_call {
 	edr_u64 argc;
 	struct buf args; /* as the new program has them */
 	bool args_whole; /* all of them */
-	bool open_seen, call_seen, file_seen;
+	bool file_known;
+	edr_u64 ino;
+	edr_u32 dev, exec_flags, file_uid, file_gid, mode;
+	edr_s32 bprm_argc;
+	struct buf name;   /* of the file, the last part of its path */
+	struct buf interp; /* of a script */
+	bool creds_known;
+	edr_u32 uid, gid, euid, egid;
+	bool open_seen, call_seen;
 	edr_s32 dirfd;
 	struct buf filename; /* the file that is opened first */
 	struct buf asked;    /* arguments as the caller has them, for an exec that fails */
 	unsigned asked_n;
-	bool asked_unreadable;
+	bool asked_unreadable, asked_cut;
 	/* connect */
 	bool connecting, verified, address_known;
 	edr_s32 fd;
