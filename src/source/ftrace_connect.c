@@ -106,7 +106,11 @@ void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
 
 	if (!leader)
 		return;
-	if (!task->call || !task->call->connecting) { /* io_uring */
+	t->file_tells_protocol = ft_has(e, FT_FILE_PROTOCOL);
+	if (!task->call || !task->call->connecting) {
+		/* io_uring; it comes here again and again while a TCP connect is under way. */
+		if (r.protocol == IPPROTO_TCP)
+			return;
 		emit_connect(t, e, task, leader, &r, addr, len);
 		return;
 	}
@@ -242,7 +246,7 @@ static void begins(struct ft_translate *t, const struct ft_event *e, edr_u64 key
 			free(s);
 	}
 	if (!task->call || !task->call->connecting) {
-		if (!t->has_connect_file)
+		if (!t->has_connect_file || t->file_tells_protocol)
 			emit_connect(t, e, task, leader, &r, addr, len);
 		return;
 	}
@@ -265,7 +269,7 @@ static void ends(struct ft_translate *t, const struct ft_event *e, edr_u64 key, 
 
 	if (!s)
 		return;
-	s->result = state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
+	s->result = state == TCP_ESTABLISHED ? 0 : s->reset ? -ECONNREFUSED : EDR_RESULT_UNKNOWN;
 	s->end_ns = e->time_ns;
 	task = ft_tasks_find(&t->tasks, s->hdr.tid);
 	if (task && task->call && task->call->sk == key) {
@@ -274,6 +278,14 @@ static void ends(struct ft_translate *t, const struct ft_event *e, edr_u64 key, 
 	}
 	emit_result(t, s, e->time_ns, e->cpu, s->result, addr, peer_of(e, addr));
 	forget_sock(t, s);
+}
+
+void ft_on_sock_reset(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_sock *s = find_sock(t, ft_number(e, FT_SOCK_ADDR));
+
+	if (s)
+		s->reset = true;
 }
 
 void ft_on_sock_state(struct ft_translate *t, const struct ft_event *e)

@@ -93,7 +93,7 @@ void ft_on_exec_open(struct ft_translate *t, const struct ft_event *e)
 void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e)
 {
 	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
-	struct wire_span argv;
+	struct wire_span argv, name;
 	struct ft_call *call;
 	unsigned slot;
 
@@ -105,6 +105,9 @@ void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e)
 		return;
 	call->call_seen = true;
 	argv = ft_bytes(e, FT_CALL_POINTERS);
+	name = ft_string(e, FT_CALL_NAME);
+	if (ft_readable(e, FT_CALL_NAME))
+		buf_add(&call->filename, name.data, name.len);
 	for (slot = 0; slot < FT_CALL_ARGS; slot++) {
 		struct wire_span arg = ft_string(e, FT_CALL_FIRST + slot);
 		edr_u64 pointer = 0;
@@ -205,6 +208,10 @@ static void use_snapshot(struct exec_parts *p, const struct ft_snapshot *s, stru
 	leader->sessionid = s->status.sessionid;
 	leader->cgroup_id = s->cgroup_id;
 	memcpy(leader->tty, s->status.tty, sizeof(leader->tty));
+	if (leader->ppid != s->status.ppid) { /* its parent has ended, or it was not known */
+		leader->ppid = s->status.ppid;
+		leader->parent_start_ns = 0;
+	}
 	p->ino = s->exe_ino;
 	p->dev = s->exe_dev;
 	p->exec_flags = s->exec_flags;
@@ -212,7 +219,6 @@ static void use_snapshot(struct exec_parts *p, const struct ft_snapshot *s, stru
 	if (!leader->start_ns) {
 		leader->start_ns = s->status.start_ns;
 		leader->coarse = true;
-		leader->ppid = s->status.ppid;
 	}
 }
 

@@ -12,8 +12,8 @@
 #define MAX_FIELD 4096
 #define COMMON_BYTES 8 /* type, flags, preempt count, pid: the same in every kernel */
 
-#define CALL_FIELDS                                                                           \
-	"v", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "a11", "a12", \
+#define CALL_FIELDS                                                                                \
+	"v", "f", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "a11", "a12", \
 		"a13", "a14", "a15", "a16", "a17", "a18", "a19"
 
 /* Every event that we can read, and the fields that we want of it. The first MUST of them have to be there. */
@@ -34,6 +34,7 @@ static const struct ft_row {
 	  "inet_sock_set_state",
 	  { "skaddr", "oldstate", "newstate", "dport", "family", "protocol", "daddr",
 	    "daddr_v6" } },
+	{ FT_SOCK_RESET, 1, "tcp", "tcp_receive_reset", { "skaddr" } },
 	{ FT_ARGS, 2, FTRACE_GROUP, "args", { "argc", "b0", "b1", "b2", "b3", "b4", "b5", "b6" } },
 	{ FT_BPRM,
 	  12,
@@ -43,8 +44,8 @@ static const struct ft_row {
 	    "name", "interp_name" } },
 	{ FT_CREDS, 4, FTRACE_GROUP, "creds", { "uid", "gid", "euid", "egid" } },
 	{ FT_EXEC_OPEN, 2, FTRACE_GROUP, "open", { "fd", "name" } },
-	{ FT_EXEC_CALL, 2, FTRACE_GROUP, "execve", { CALL_FIELDS } },
-	{ FT_EXEC_CALL, 2, FTRACE_GROUP, "execveat", { CALL_FIELDS } },
+	{ FT_EXEC_CALL, 3, FTRACE_GROUP, "execve", { CALL_FIELDS } },
+	{ FT_EXEC_CALL, 3, FTRACE_GROUP, "execveat", { CALL_FIELDS } },
 	{ FT_EXEC_RET, 1, FTRACE_GROUP, "execve_ret", { "ret" } },
 	{ FT_EXEC_RET, 1, FTRACE_GROUP, "execveat_ret", { "ret" } },
 	{ FT_EXEC_RET, 1, FTRACE_GROUP, "execve32_ret", { "ret" } },

@@ -22,6 +22,7 @@ enum ft_kind {
 	FT_NEWTASK,
 	FT_RENAME,
 	FT_SOCK_STATE,
+	FT_SOCK_RESET,	 /* the peer has refused */
 	FT_ARGS,	 /* what the new program finds on its stack */
 	FT_BPRM,	 /* the file that an exec runs */
 	FT_CREDS,	 /* the ids that an exec gives */
@@ -41,7 +42,7 @@ enum ft_kind {
 };
 
 #define FT_CALL_ARGS 20
-#define FT_SLOTS (FT_CALL_ARGS + 1)
+#define FT_SLOTS (FT_CALL_ARGS + 2)
 
 /* The fields that we read, by their place in the event's row of ftrace_format.c. */
 enum ft_slot {
@@ -79,6 +80,7 @@ enum ft_slot {
 	FT_OPEN_NAME,
 
 	FT_CALL_POINTERS = 0, /* argv itself */
+	FT_CALL_NAME,	      /* of the file */
 	FT_CALL_FIRST,	      /* argv[0], and the slots behind it */
 
 	FT_BPRM_ARGC = 0,

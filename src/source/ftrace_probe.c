@@ -13,14 +13,17 @@
 /* Arguments of the caller: filename and argv are the registers of the syscall. */
 #if defined(__x86_64__)
 #define SYS "__x64_sys_"
-#define REG_1 "+104($arg1)" /* struct pt_regs: si */
-#define REG_2 "+96($arg1)"  /* dx */
+#define REG_0 "+112($arg1)" /* struct pt_regs: di, si, dx */
+#define REG_1 "+104($arg1)"
+#define REG_2 "+96($arg1)"
 #elif defined(__aarch64__)
 #define SYS "__arm64_sys_"
+#define REG_0 "+0($arg1)"
 #define REG_1 "+8($arg1)"
 #define REG_2 "+16($arg1)"
 #else
 #define SYS "__se_sys_"
+#define REG_0 "$arg1"
 #define REG_1 "$arg2"
 #define REG_2 "$arg3"
 #endif
@@ -49,6 +52,7 @@ static const struct probe_row {
 	{ "task", "task_newtask", GRANTS(newtask), ALWAYS, "", "", "" },
 	{ "task", "task_rename", GRANTS(rename), ALWAYS, "", "", "" },
 	{ "sock", "inet_sock_set_state", GRANTS(sock_state), ALWAYS, "connect", "", "" },
+	{ "tcp", "tcp_receive_reset", GRANTS(sock_reset), ALWAYS, "connect", "", "" },
 #if defined(__x86_64__)
 	{ FTRACE_GROUP, "args", GRANTS(args), ALWAYS, "",
 	  "p:" FTRACE_GROUP "/args start_thread argc=+0($arg3):u64 %A", "+8($arg3)" },
@@ -113,13 +117,15 @@ static const struct probe_row {
 	{ FTRACE_GROUP, "open", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat",
 	  "p:" FTRACE_GROUP "/open do_open_execat fd=$arg1:s32 name=+0(+0($arg2)):string", "" },
 	{ FTRACE_GROUP, "execve", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "p:" FTRACE_GROUP "/execve " SYS "execve %C", REG_1 },
+	  "p:" FTRACE_GROUP "/execve " SYS "execve f=+0(" REG_0 "):string %C", REG_1 },
 	{ FTRACE_GROUP, "execveat", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "p:" FTRACE_GROUP "/execveat " SYS "execveat %C", REG_2 },
+	  "p:" FTRACE_GROUP "/execveat " SYS "execveat f=+0(" REG_1 "):string %C", REG_2 },
 	{ FTRACE_GROUP, "execve", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "e:" FTRACE_GROUP "/execve syscalls.sys_enter_execve %C", "$argv" },
+	  "e:" FTRACE_GROUP "/execve syscalls.sys_enter_execve f=+0($filename):string %C",
+	  "$argv" },
 	{ FTRACE_GROUP, "execveat", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "e:" FTRACE_GROUP "/execveat syscalls.sys_enter_execveat %C", "$argv" },
+	  "e:" FTRACE_GROUP "/execveat syscalls.sys_enter_execveat f=+0($filename):string %C",
+	  "$argv" },
 	{ FTRACE_GROUP, "execve_ret", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat",
 	  "r256:" FTRACE_GROUP "/execve_ret " SYS "execve ret=$retval:s32", "" },
 	{ FTRACE_GROUP, "execveat_ret", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat",
@@ -411,6 +417,7 @@ int ft_probe(const struct ft_fs *fs, const struct source_config *cfg, struct ft_
 			log_debug("source", "ftrace: %s/%s is refused: %s", rows[i].system,
 				  rows[i].name, strerror(-e));
 	}
+	out->quick_threads = p.btf && offset_of(p.btf, "signal_struct.quick_threads") >= 0;
 	btf__free(p.btf);
 	if (out->exec)
 		return 0;
@@ -479,6 +486,8 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	    "the address of a connect is seen for TCP only");
 	add(out, connects && any_connect && !g->connect_file,
 	    "connects other than by TCP are not seen when made by io_uring");
+	add(out, connects && g->sock_state,
+	    "of a TCP connect that was left open and failed, only a refusal is told apart");
 	add(out, connects && !g->sock_state, "how a TCP connect ends later is not seen");
 	add(out, execs && !cfg->lean && !g->exec_ret, "failed execs are not seen");
 	add(out, execs && !cfg->lean && g->exec_ret && !g->args_at_call,

@@ -20,7 +20,7 @@ struct ft_sock {
 	edr_u64 key; /* the socket's address in the kernel */
 	struct edr_hdr hdr;
 	edr_comm comm;
-	bool ended;
+	bool ended, reset;
 	edr_s32 result;
 	edr_u64 end_ns;
 	UT_hash_handle hh;
@@ -30,6 +30,8 @@ struct ft_translate {
 	struct source_config cfg; /* its lists are the caller's */
 	edr_u32 self;		  /* our own tgid */
 	bool has_newtask, has_rename, has_connect_file;
+	bool file_tells_protocol; /* then io_uring's TCP connects are told by their socket */
+	bool last_code_counts; /* 5.19: of threads that end one by one, the last one's is the process's */
 	struct ft_tasks tasks;
 	struct ft_sock *socks;
 	size_t n_socks;
@@ -82,6 +84,7 @@ void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_
 void ft_on_connect(struct ft_translate *t, const struct ft_event *e);
 void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e);
 void ft_on_connect_ret(struct ft_translate *t, const struct ft_event *e);
+void ft_on_sock_reset(struct ft_translate *t, const struct ft_event *e);
 void ft_on_sock_state(struct ft_translate *t, const struct ft_event *e);
 void ft_socks_free(struct ft_translate *t);
 

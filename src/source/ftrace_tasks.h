@@ -58,8 +58,8 @@ struct ft_task {
 	edr_u64 parent_start_ns;
 	edr_u32 uid, gid, euid, egid, loginuid, sessionid;
 	edr_u64 cgroup_id;
-	edr_u32 code;  /* as wait() has it */
-	edr_comm comm; /* the thread's own */
+	edr_u32 code, last_code; /* as wait() has it; of the thread that ended last */
+	edr_comm comm;		 /* the thread's own */
 	edr_comm tty;
 	/* of a thread that is being made */
 	edr_u64 clone_flags;
