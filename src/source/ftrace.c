@@ -377,6 +377,7 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	s->reader.cgroup = cgroup_open_root(&part);
 	ft_translate_init(&s->translate, cfg, s->reader.proc, (edr_u32)getpid(), MAX_TASKS);
 	s->translate.has_newtask = s->granted.newtask;
+	s->translate.last_code_counts = s->granted.quick_threads;
 	s->translate.has_rename = s->granted.rename;
 	s->translate.has_connect_file = s->granted.connect_file;
 	s->reader.formats = s->formats;

@@ -16,7 +16,6 @@
 #define TCP_SYN_SENT 2
 #define ERESTARTSYS 512 /* linux/errno.h: the caller sees EINTR, or nothing of it */
 #define ERESTART_RESTARTBLOCK 516
-#define FAULT "(fault)"
 
 static void emit_connect(struct ft_translate *t, const struct ft_event *e,
 			 const struct ft_task *task, const struct ft_task *leader,
@@ -72,7 +71,6 @@ void ft_on_connect(struct ft_translate *t, const struct ft_event *e)
 {
 	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
 	const struct ft_task *leader = ft_owner(t, task);
-	struct wire_span proof = ft_string(e, FT_CONNECT_PROOF);
 	struct ft_call *call;
 
 	if (!leader)
@@ -86,8 +84,7 @@ void ft_on_connect(struct ft_translate *t, const struct ft_event *e)
 	call->connecting = true;
 	call->fd = (edr_s32)ft_number(e, FT_CONNECT_FD);
 	/* Memory that cannot be read leaves in the event what lay there before. */
-	if (!ft_has(e, FT_CONNECT_BYTES) ||
-	    (proof.len == sizeof(FAULT) - 1 && !memcmp(proof.data, FAULT, proof.len)))
+	if (!ft_has(e, FT_CONNECT_BYTES) || !ft_readable(e, FT_CONNECT_PROOF))
 		return;
 	call->addr_len = copy_address(call->addr, ft_bytes(e, FT_CONNECT_BYTES),
 				      (edr_s32)ft_number(e, FT_CONNECT_LEN));
@@ -103,14 +100,22 @@ void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
 		copy_address(addr, ft_bytes(e, FT_FILE_BYTES), (edr_s32)ft_number(e, FT_FILE_LEN));
 	struct edr_connect r = { .fd = -1,
 				 .result = EDR_RESULT_UNKNOWN,
+				 .protocol = (edr_u32)ft_number(e, FT_FILE_PROTOCOL),
+				 .sock_type = (edr_u32)ft_number(e, FT_FILE_TYPE),
 				 .seen_by = EDR_SEEN_SYSCALL };
 
 	if (!leader)
 		return;
-	if (!task->call || !task->call->connecting) { /* io_uring */
+	t->file_tells_protocol = ft_has(e, FT_FILE_PROTOCOL);
+	if (!task->call || !task->call->connecting) {
+		/* io_uring; it comes here again and again while a TCP connect is under way. */
+		if (r.protocol == IPPROTO_TCP)
+			return;
 		emit_connect(t, e, task, leader, &r, addr, len);
 		return;
 	}
+	task->call->protocol = r.protocol;
+	task->call->sock_type = r.sock_type;
 	memcpy(task->call->addr, addr, len);
 	task->call->addr_len = len;
 	task->call->address_known = task->call->verified = len > 0;
@@ -241,7 +246,7 @@ static void begins(struct ft_translate *t, const struct ft_event *e, edr_u64 key
 			free(s);
 	}
 	if (!task->call || !task->call->connecting) {
-		if (!t->has_connect_file)
+		if (!t->has_connect_file || t->file_tells_protocol)
 			emit_connect(t, e, task, leader, &r, addr, len);
 		return;
 	}
@@ -264,7 +269,7 @@ static void ends(struct ft_translate *t, const struct ft_event *e, edr_u64 key, 
 
 	if (!s)
 		return;
-	s->result = state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
+	s->result = state == TCP_ESTABLISHED ? 0 : s->reset ? -ECONNREFUSED : EDR_RESULT_UNKNOWN;
 	s->end_ns = e->time_ns;
 	task = ft_tasks_find(&t->tasks, s->hdr.tid);
 	if (task && task->call && task->call->sk == key) {
@@ -273,6 +278,14 @@ static void ends(struct ft_translate *t, const struct ft_event *e, edr_u64 key, 
 	}
 	emit_result(t, s, e->time_ns, e->cpu, s->result, addr, peer_of(e, addr));
 	forget_sock(t, s);
+}
+
+void ft_on_sock_reset(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_sock *s = find_sock(t, ft_number(e, FT_SOCK_ADDR));
+
+	if (s)
+		s->reset = true;
 }
 
 void ft_on_sock_state(struct ft_translate *t, const struct ft_event *e)

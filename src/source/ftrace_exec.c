@@ -9,16 +9,20 @@
 #include "source/ftrace_record.h"
 
 #define AT_FDCWD_ (-100)
-#define FAULT \
-	"(fault)" /* what the kernel puts in a string that it cannot read; trace_probe_kernel.h */
+#define ELFCLASS32 1	  /* elf.h */
+#define MODE_SETUID 04000 /* linux/stat.h */
+#define MODE_SETGID 02000
+#define MODE_GROUP_EXEC 00010
 
 /* What of an exec is known, from wherever. */
 struct exec_parts {
 	const struct ft_snapshot *snap; /* NULL: /proc did not know it any more */
 	struct wire_span exe, proc_argv, cgroup;
-	struct wire_span argv, filename;
-	edr_u64 argc;
-	edr_u32 argv_bytes, flags;
+	struct wire_span argv, filename, interp;
+	edr_u64 argc, ino;
+	edr_u32 argv_bytes, flags, dev, exec_flags;
+	bool ids_known, file_known;
+	char path[EDR_PATH_MAX];
 };
 
 /* Takes count arguments off a block of memory; the bytes that they take. whole: none is missing or cut. */
@@ -89,6 +93,7 @@ void ft_on_exec_open(struct ft_translate *t, const struct ft_event *e)
 void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e)
 {
 	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	struct wire_span argv, name;
 	struct ft_call *call;
 	unsigned slot;
 
@@ -99,17 +104,74 @@ void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e)
 	if (!call)
 		return;
 	call->call_seen = true;
-	for (slot = FT_CALL_FIRST; slot < FT_SLOTS && ft_has(e, slot); slot++) {
-		struct wire_span arg = ft_string(e, slot);
+	argv = ft_bytes(e, FT_CALL_POINTERS);
+	name = ft_string(e, FT_CALL_NAME);
+	if (ft_readable(e, FT_CALL_NAME))
+		buf_add(&call->filename, name.data, name.len);
+	for (slot = 0; slot < FT_CALL_ARGS; slot++) {
+		struct wire_span arg = ft_string(e, FT_CALL_FIRST + slot);
+		edr_u64 pointer = 0;
 
-		/* Behind the last one lies NULL, which reads as a fault, too: then what is there is whole. */
-		if (arg.len == sizeof(FAULT) - 1 && !memcmp(arg.data, FAULT, arg.len))
+		if (argv.len >= (slot + 1) * sizeof(pointer))
+			memcpy(&pointer, argv.data + slot * sizeof(pointer), sizeof(pointer));
+		if (!pointer)
+			break;
+		call->asked_unreadable = !ft_readable(e, FT_CALL_FIRST + slot);
+		if (call->asked_unreadable)
 			break;
 		buf_add(&call->asked, arg.data, arg.len);
 		buf_addc(&call->asked, '\0');
 		call->asked_n++;
 	}
-	call->asked_unreadable = slot == FT_CALL_FIRST;
+	call->asked_cut = slot == FT_CALL_ARGS;
+}
+
+void ft_on_bprm(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	struct ft_call *call = task ? ft_call_get(task) : NULL;
+	struct wire_span name = ft_string(e, FT_BPRM_NAME), interp;
+
+	if (!call)
+		return;
+	call->file_known = true;
+	call->bprm_argc = (edr_s32)ft_number(e, FT_BPRM_ARGC);
+	call->ino = ft_number(e, FT_BPRM_INO);
+	call->dev = (edr_u32)ft_number(e, FT_BPRM_DEV);
+	call->mode = (edr_u32)ft_number(e, FT_BPRM_MODE);
+	call->file_uid = (edr_u32)ft_number(e, FT_BPRM_UID);
+	call->file_gid = (edr_u32)ft_number(e, FT_BPRM_GID);
+	call->exec_flags = 0;
+	if (ft_number(e, FT_BPRM_CLASS) == ELFCLASS32)
+		call->exec_flags |= EDR_EXEC_COMPAT32;
+	if (ft_number(e, FT_BPRM_NLINK) == 0)
+		call->exec_flags |= EDR_EXEC_DELETED;
+	buf_clear(&call->name);
+	buf_add(&call->name, name.data, name.len);
+	/* Its dentry hangs in no tree: mm/memfd.c. A deleted file of that name would look the same. */
+	if ((call->exec_flags & EDR_EXEC_DELETED) && name.len > 6 &&
+	    !memcmp(name.data, "memfd:", 6))
+		call->exec_flags |= EDR_EXEC_MEMFD;
+	buf_clear(&call->interp);
+	if (ft_number(e, FT_BPRM_INTERP) == ft_number(e, FT_BPRM_FILENAME))
+		return;
+	interp = ft_string(e, FT_BPRM_INTERP_NAME);
+	buf_add(&call->interp, interp.data, interp.len);
+	call->exec_flags |= EDR_EXEC_SCRIPT;
+}
+
+void ft_on_creds(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	struct ft_call *call = task ? ft_call_get(task) : NULL;
+
+	if (!call)
+		return;
+	call->creds_known = true;
+	call->uid = (edr_u32)ft_number(e, FT_CREDS_UID);
+	call->gid = (edr_u32)ft_number(e, FT_CREDS_GID);
+	call->euid = (edr_u32)ft_number(e, FT_CREDS_EUID);
+	call->egid = (edr_u32)ft_number(e, FT_CREDS_EGID);
 }
 
 /*
@@ -146,11 +208,63 @@ static void use_snapshot(struct exec_parts *p, const struct ft_snapshot *s, stru
 	leader->sessionid = s->status.sessionid;
 	leader->cgroup_id = s->cgroup_id;
 	memcpy(leader->tty, s->status.tty, sizeof(leader->tty));
+	if (leader->ppid != s->status.ppid) { /* its parent has ended, or it was not known */
+		leader->ppid = s->status.ppid;
+		leader->parent_start_ns = 0;
+	}
+	p->ino = s->exe_ino;
+	p->dev = s->exe_dev;
+	p->exec_flags = s->exec_flags;
+	p->ids_known = p->file_known = true;
 	if (!leader->start_ns) {
 		leader->start_ns = s->status.start_ns;
 		leader->coarse = true;
-		leader->ppid = s->status.ppid;
 	}
+}
+
+/* What the probes said counts more than /proc, which was asked later. */
+static void use_probes(struct exec_parts *p, const struct ft_call *call, struct ft_task *leader)
+{
+	if (call && call->creds_known) {
+		leader->uid = call->uid;
+		leader->gid = call->gid;
+		leader->euid = call->euid;
+		leader->egid = call->egid;
+		p->ids_known = true;
+	}
+	if (!call || !call->file_known)
+		return;
+	if (p->snap && p->snap->exe_ino != call->ino)
+		p->exe.len =
+			0; /* it has run something else since, or the file system numbers twice */
+	p->file_known = true;
+	p->ino = call->ino;
+	p->dev = call->dev;
+	p->exec_flags = call->exec_flags;
+	if ((call->mode & MODE_SETUID) && call->file_uid == leader->euid)
+		p->exec_flags |= EDR_EXEC_SETUID;
+	if ((call->mode & (MODE_SETGID | MODE_GROUP_EXEC)) == (MODE_SETGID | MODE_GROUP_EXEC) &&
+	    call->file_gid == leader->egid)
+		p->exec_flags |= EDR_EXEC_SETGID;
+	p->interp = (struct wire_span){ call->interp.data, call->interp.len };
+	if (p->exec_flags & EDR_EXEC_MEMFD && call->name.len < sizeof(p->path)) {
+		p->path[0] = '/';
+		memcpy(p->path + 1, call->name.data, call->name.len);
+		p->exe = (struct wire_span){ p->path, call->name.len + 1 };
+	}
+}
+
+/* The name that was given, of an interpreter the script's first line, may lead to the file still. */
+static void find_exe(const struct ft_translate *t, struct exec_parts *p,
+		     const struct ft_task *leader)
+{
+	const struct wire_span given = p->interp.len ? p->interp : p->filename;
+
+	if (p->exe.len || !p->file_known)
+		return;
+	p->exe =
+		(struct wire_span){ p->path, ft_find_exe(t->tasks.proc, leader->ppid, given, p->ino,
+							 p->dev, p->path, sizeof(p->path)) };
 }
 
 /* The probe's are what the kernel has laid out; /proc's may have been overwritten by the process since. */
@@ -176,9 +290,17 @@ static void choose_args(struct exec_parts *p, const struct ft_call *call)
 		p->flags |= p->argv_bytes > p->argv.len ? EDR_F_TRUNCATED : 0;
 		return;
 	}
+	/* The caller's, at the call: open to a change before the kernel copied them. */
+	if (!seen.len && call && call->call_seen && !call->asked_unreadable && !p->interp.len) {
+		p->argv = (struct wire_span){ call->asked.data, call->asked.len };
+		p->argv_bytes = (edr_u32)call->asked.len;
+		p->argc = call->asked_n;
+		p->flags |= EDR_F_ARGS_FROM_PROBE | (call->asked_cut ? EDR_F_TRUNCATED : 0);
+		return;
+	}
 	p->argv = seen;
 	p->argv_bytes = (edr_u32)seen.len;
-	p->argc = seen.len ? call->argc : 0;
+	p->argc = seen.len ? call->argc : call && call->file_known ? (edr_u64)call->bprm_argc : 0;
 	p->flags |= seen.len ? EDR_F_ARGS_FROM_PROBE | EDR_F_TRUNCATED : EDR_F_ARGS_UNREADABLE;
 }
 
@@ -219,13 +341,11 @@ static void emit_exec(struct ft_translate *t, const struct ft_event *e, struct f
 	memcpy(r.comm, leader->comm, sizeof(r.comm));
 	memcpy(r.tty, leader->tty, sizeof(r.tty));
 	r.hdr.flags |= p->flags;
-	if (p->snap) {
-		r.exe_ino = p->snap->exe_ino;
-		r.exe_dev = p->snap->exe_dev;
-		r.exec_flags = p->snap->exec_flags;
-	} else {
+	r.exe_ino = p->ino;
+	r.exe_dev = p->dev;
+	r.exec_flags = p->exec_flags;
+	if (!p->ids_known)
 		r.hdr.flags |= EDR_F_IDS_INHERITED;
-	}
 	if (!p->exe.len)
 		r.hdr.flags |= EDR_F_EXE_UNRESOLVED;
 	if (exec_tid != leader->tgid)
@@ -233,6 +353,7 @@ static void emit_exec(struct ft_translate *t, const struct ft_event *e, struct f
 	wire_build_begin(&b, &t->out, EDR_EXEC, &r);
 	wire_build_str(&b, offsetof(struct edr_exec, exe), exe.data, exe.len);
 	wire_build_str(&b, offsetof(struct edr_exec, filename), p->filename.data, p->filename.len);
+	wire_build_str(&b, offsetof(struct edr_exec, interp), p->interp.data, p->interp.len);
 	wire_build_str(&b, offsetof(struct edr_exec, argv), p->argv.data, p->argv.len);
 	ft_emit(t, &b, EDR_EXEC);
 }
@@ -271,6 +392,8 @@ void ft_on_exec(struct ft_translate *t, const struct ft_event *e, const struct f
 	task->kthread = task->group_code_known = task->code_known = false;
 	if (snapshot_fits(t, e, task, snap))
 		use_snapshot(&p, snap, task);
+	use_probes(&p, task->call, task);
+	find_exe(t, &p, task);
 	choose_args(&p, task->call);
 	if (!p.filename.len)
 		p.flags |= EDR_F_FILENAME_UNREADABLE;
@@ -290,6 +413,8 @@ void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_
 		p.filename = (struct wire_span){ call->filename.data, call->filename.len };
 		p.flags = 0;
 	}
+	use_probes(&p, call, leader);
+	find_exe(t, &p, leader);
 	choose_args(&p, call);
 	tell_exec(t, e, leader, &p, e->tid);
 	ft_call_end(task);
@@ -319,7 +444,7 @@ void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
 		r.hdr.flags |= EDR_F_FILENAME_UNREADABLE;
 	if (!call || !call->call_seen || call->asked_unreadable)
 		r.hdr.flags |= EDR_F_ARGS_UNREADABLE;
-	else if (call->asked_n == FT_SLOTS)
+	else if (call->asked_cut)
 		r.hdr.flags |= EDR_F_TRUNCATED;
 	if (!ft_filtered(t, EDR_EXEC_FAILED, leader, r.comm)) {
 		wire_build_begin(&b, &t->out, EDR_EXEC_FAILED, &r);

@@ -12,6 +12,10 @@
 #define MAX_FIELD 4096
 #define COMMON_BYTES 8 /* type, flags, preempt count, pid: the same in every kernel */
 
+#define CALL_FIELDS                                                                                \
+	"v", "f", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "a11", "a12", \
+		"a13", "a14", "a15", "a16", "a17", "a18", "a19"
+
 /* Every event that we can read, and the fields that we want of it. The first MUST of them have to be there. */
 static const struct ft_row {
 	enum ft_kind kind;
@@ -30,16 +34,18 @@ static const struct ft_row {
 	  "inet_sock_set_state",
 	  { "skaddr", "oldstate", "newstate", "dport", "family", "protocol", "daddr",
 	    "daddr_v6" } },
+	{ FT_SOCK_RESET, 1, "tcp", "tcp_receive_reset", { "skaddr" } },
 	{ FT_ARGS, 2, FTRACE_GROUP, "args", { "argc", "b0", "b1", "b2", "b3", "b4", "b5", "b6" } },
+	{ FT_BPRM,
+	  12,
+	  FTRACE_GROUP,
+	  "bprm",
+	  { "argc", "ino", "dev", "mode", "uid", "gid", "nlink", "class", "filename", "interp",
+	    "name", "interp_name" } },
+	{ FT_CREDS, 4, FTRACE_GROUP, "creds", { "uid", "gid", "euid", "egid" } },
 	{ FT_EXEC_OPEN, 2, FTRACE_GROUP, "open", { "fd", "name" } },
-	{ FT_EXEC_CALL, 1, FTRACE_GROUP, "execve", { "a0",  "a1",  "a2",  "a3",	 "a4",
-						     "a5",  "a6",  "a7",  "a8",	 "a9",
-						     "a10", "a11", "a12", "a13", "a14",
-						     "a15", "a16", "a17", "a18", "a19" } },
-	{ FT_EXEC_CALL, 1, FTRACE_GROUP, "execveat", { "a0",  "a1",  "a2",  "a3",  "a4",
-						       "a5",  "a6",  "a7",  "a8",  "a9",
-						       "a10", "a11", "a12", "a13", "a14",
-						       "a15", "a16", "a17", "a18", "a19" } },
+	{ FT_EXEC_CALL, 3, FTRACE_GROUP, "execve", { CALL_FIELDS } },
+	{ FT_EXEC_CALL, 3, FTRACE_GROUP, "execveat", { CALL_FIELDS } },
 	{ FT_EXEC_RET, 1, FTRACE_GROUP, "execve_ret", { "ret" } },
 	{ FT_EXEC_RET, 1, FTRACE_GROUP, "execveat_ret", { "ret" } },
 	{ FT_EXEC_RET, 1, FTRACE_GROUP, "execve32_ret", { "ret" } },
@@ -48,7 +54,7 @@ static const struct ft_row {
 	{ FT_EXEC_RET, 1, "syscalls", "sys_exit_execveat", { "ret" } },
 	{ FT_CONNECT, 4, FTRACE_GROUP, "connect", { "fd", "len", "proof", "b" } },
 	{ FT_CONNECT, 2, "syscalls", "sys_enter_connect", { "fd", "addrlen" } },
-	{ FT_CONNECT_FILE, 2, FTRACE_GROUP, "connect_file", { "len", "b" } },
+	{ FT_CONNECT_FILE, 2, FTRACE_GROUP, "connect_file", { "len", "b", "type", "protocol" } },
 	{ FT_CONNECT_RET, 1, FTRACE_GROUP, "connect_ret", { "ret" } },
 	{ FT_CONNECT_RET, 1, "syscalls", "sys_exit_connect", { "ret" } },
 	{ FT_CODE, 1, FTRACE_GROUP, "exit", { "code" } },
@@ -253,4 +259,13 @@ struct wire_span ft_string(const struct ft_event *e, unsigned slot)
 
 	s.len = strnlen(s.data, s.len);
 	return s;
+}
+
+/* Older kernels give such a string no byte, not even a NUL; newer ones this word. kernel/trace/trace_probe_kernel.h */
+bool ft_readable(const struct ft_event *e, unsigned slot)
+{
+	static const char fault[] = "(fault)";
+	const struct wire_span s = ft_bytes(e, slot);
+
+	return s.len && (s.len != sizeof(fault) || memcmp(s.data, fault, sizeof(fault)) != 0);
 }

@@ -22,7 +22,10 @@ enum ft_kind {
 	FT_NEWTASK,
 	FT_RENAME,
 	FT_SOCK_STATE,
+	FT_SOCK_RESET,	 /* the peer has refused */
 	FT_ARGS,	 /* what the new program finds on its stack */
+	FT_BPRM,	 /* the file that an exec runs */
+	FT_CREDS,	 /* the ids that an exec gives */
 	FT_EXEC_OPEN,	 /* the file that an exec opens */
 	FT_EXEC_CALL,	 /* arguments as the caller of execve has them */
 	FT_EXEC_RET,	 /* of an execve that came back */
@@ -38,7 +41,8 @@ enum ft_kind {
 	FT_KINDS
 };
 
-#define FT_SLOTS 20
+#define FT_CALL_ARGS 20
+#define FT_SLOTS (FT_CALL_ARGS + 2)
 
 /* The fields that we read, by their place in the event's row of ftrace_format.c. */
 enum ft_slot {
@@ -75,7 +79,27 @@ enum ft_slot {
 	FT_OPEN_DIRFD = 0,
 	FT_OPEN_NAME,
 
-	FT_CALL_FIRST = 0, /* argv[0], and the slots behind it */
+	FT_CALL_POINTERS = 0, /* argv itself */
+	FT_CALL_NAME,	      /* of the file */
+	FT_CALL_FIRST,	      /* argv[0], and the slots behind it */
+
+	FT_BPRM_ARGC = 0,
+	FT_BPRM_INO,
+	FT_BPRM_DEV,
+	FT_BPRM_MODE,
+	FT_BPRM_UID,
+	FT_BPRM_GID,
+	FT_BPRM_NLINK,
+	FT_BPRM_CLASS, /* of an ELF file */
+	FT_BPRM_FILENAME,
+	FT_BPRM_INTERP, /* the same pointer when the file is no script */
+	FT_BPRM_NAME,
+	FT_BPRM_INTERP_NAME,
+
+	FT_CREDS_UID = 0,
+	FT_CREDS_GID,
+	FT_CREDS_EUID,
+	FT_CREDS_EGID,
 
 	FT_CONNECT_FD = 0,
 	FT_CONNECT_LEN,
@@ -84,6 +108,8 @@ enum ft_slot {
 
 	FT_FILE_LEN = 0,
 	FT_FILE_BYTES,
+	FT_FILE_TYPE,
+	FT_FILE_PROTOCOL,
 
 	FT_VALUE = 0, /* a result, an exit code */
 };
@@ -131,5 +157,7 @@ edr_u64 ft_number(const struct ft_event *e, unsigned slot);
 struct wire_span ft_bytes(const struct ft_event *e, unsigned slot);
 /* Up to the first NUL. */
 struct wire_span ft_string(const struct ft_event *e, unsigned slot);
+/* A string of a probe: could its memory be read? */
+bool ft_readable(const struct ft_event *e, unsigned slot);
 
 #endif

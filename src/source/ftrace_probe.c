@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/log.h"
@@ -12,20 +13,23 @@
 /* Arguments of the caller: filename and argv are the registers of the syscall. */
 #if defined(__x86_64__)
 #define SYS "__x64_sys_"
-#define REG_1 "+104($arg1)" /* struct pt_regs: si */
-#define REG_2 "+96($arg1)"  /* dx */
+#define REG_0 "+112($arg1)" /* struct pt_regs: di, si, dx */
+#define REG_1 "+104($arg1)"
+#define REG_2 "+96($arg1)"
 #elif defined(__aarch64__)
 #define SYS "__arm64_sys_"
+#define REG_0 "+0($arg1)"
 #define REG_1 "+8($arg1)"
 #define REG_2 "+16($arg1)"
 #else
 #define SYS "__se_sys_"
+#define REG_0 "$arg1"
 #define REG_1 "$arg2"
 #define REG_2 "$arg3"
 #endif
 
+#define BPRM_INODE "+{file.f_inode}(+{linux_binprm.file}($arg1))"
 #define MAX_ARRAYS 7 /* of 64 words: what is larger than a page is never recorded */
-#define CALL_ARGS 20
 
 enum mode { ALWAYS, DEFAULT_HOOKS };
 
@@ -48,13 +52,35 @@ static const struct probe_row {
 	{ "task", "task_newtask", GRANTS(newtask), ALWAYS, "", "", "" },
 	{ "task", "task_rename", GRANTS(rename), ALWAYS, "", "", "" },
 	{ "sock", "inet_sock_set_state", GRANTS(sock_state), ALWAYS, "connect", "", "" },
+	{ "tcp", "tcp_receive_reset", GRANTS(sock_reset), ALWAYS, "connect", "", "" },
 #if defined(__x86_64__)
 	{ FTRACE_GROUP, "args", GRANTS(args), ALWAYS, "",
 	  "p:" FTRACE_GROUP "/args start_thread argc=+0($arg3):u64 %A", "+8($arg3)" },
 #else
 	{ FTRACE_GROUP, "args", GRANTS(args), ALWAYS, "",
-	  "p:" FTRACE_GROUP "/args finalize_exec argc=+0(+%P($arg1)):u64 %A", "+8(+%P($arg1))" },
+	  "p:" FTRACE_GROUP "/args finalize_exec argc=+0(+{linux_binprm.p}($arg1)):u64 %A",
+	  "+8(+{linux_binprm.p}($arg1))" },
 #endif
+	{ FTRACE_GROUP, "bprm", GRANTS(bprm), ALWAYS, "",
+	  "p:" FTRACE_GROUP "/bprm finalize_exec argc=+{linux_binprm.argc}($arg1):s32 "
+	  "ino=+{inode.i_ino}(" BPRM_INODE "):u64 "
+	  "dev=+{super_block.s_dev}(+{inode.i_sb}(" BPRM_INODE ")):u32 "
+	  "mode=+{inode.i_mode}(" BPRM_INODE "):u16 uid=+{inode.i_uid}(" BPRM_INODE "):u32 "
+	  "gid=+{inode.i_gid}(" BPRM_INODE "):u32 nlink=+{inode.i_nlink}(" BPRM_INODE "):u32 "
+	  "class=+{linux_binprm.buf,4}($arg1):u8 "
+	  "filename=+{linux_binprm.filename}($arg1):x64 "
+	  "interp=+{linux_binprm.interp}($arg1):x64 "
+	  "name=+0(+{dentry.d_name,qstr.name}(+{file.f_path,path.dentry}("
+	  "+{linux_binprm.file}($arg1)))):string "
+	  "interp_name=+0(+{linux_binprm.interp}($arg1)):string",
+	  "" },
+	{ FTRACE_GROUP, "creds", GRANTS(creds), ALWAYS, "",
+	  "p:" FTRACE_GROUP "/creds security_bprm_committing_creds "
+	  "uid=+{cred.uid}(+{linux_binprm.cred}($arg1)):u32 "
+	  "gid=+{cred.gid}(+{linux_binprm.cred}($arg1)):u32 "
+	  "euid=+{cred.euid}(+{linux_binprm.cred}($arg1)):u32 "
+	  "egid=+{cred.egid}(+{linux_binprm.cred}($arg1)):u32",
+	  "" },
 	{ FTRACE_GROUP, "exit", GRANTS(codes), ALWAYS, "",
 	  "p:" FTRACE_GROUP "/exit do_exit code=$arg1:s64", "" },
 	{ FTRACE_GROUP, "exit_group", GRANTS(codes), ALWAYS, "",
@@ -75,6 +101,11 @@ static const struct probe_row {
 	  "r512:" FTRACE_GROUP "/connect_ret __sys_connect ret=$retval:s32", "" },
 	{ FTRACE_GROUP, "connect_file", GRANTS(connect_file), ALWAYS, "connect",
 	  "p:" FTRACE_GROUP "/connect_file __sys_connect_file len=$arg3:s32 "
+	  "b=+0($arg2):x64[16] type=+{socket.type}(+{file.private_data}($arg1)):s16 "
+	  "protocol=+{sock.sk_protocol}(+{socket.sk}(+{file.private_data}($arg1))):u16",
+	  "" },
+	{ FTRACE_GROUP, "connect_file", GRANTS(connect_file), ALWAYS, "connect",
+	  "p:" FTRACE_GROUP "/connect_file __sys_connect_file len=$arg3:s32 "
 	  "b=+0($arg2):x64[16]",
 	  "" },
 	{ FTRACE_GROUP, "connect", GRANTS(connect_address), DEFAULT_HOOKS, "connect",
@@ -86,13 +117,15 @@ static const struct probe_row {
 	{ FTRACE_GROUP, "open", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat",
 	  "p:" FTRACE_GROUP "/open do_open_execat fd=$arg1:s32 name=+0(+0($arg2)):string", "" },
 	{ FTRACE_GROUP, "execve", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "p:" FTRACE_GROUP "/execve " SYS "execve %C", REG_1 },
+	  "p:" FTRACE_GROUP "/execve " SYS "execve f=+0(" REG_0 "):string %C", REG_1 },
 	{ FTRACE_GROUP, "execveat", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "p:" FTRACE_GROUP "/execveat " SYS "execveat %C", REG_2 },
+	  "p:" FTRACE_GROUP "/execveat " SYS "execveat f=+0(" REG_1 "):string %C", REG_2 },
 	{ FTRACE_GROUP, "execve", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "e:" FTRACE_GROUP "/execve syscalls.sys_enter_execve %C", "$argv" },
+	  "e:" FTRACE_GROUP "/execve syscalls.sys_enter_execve f=+0($filename):string %C",
+	  "$argv" },
 	{ FTRACE_GROUP, "execveat", GRANTS(args_at_call), DEFAULT_HOOKS, "execve execveat",
-	  "e:" FTRACE_GROUP "/execveat syscalls.sys_enter_execveat %C", "$argv" },
+	  "e:" FTRACE_GROUP "/execveat syscalls.sys_enter_execveat f=+0($filename):string %C",
+	  "$argv" },
 	{ FTRACE_GROUP, "execve_ret", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat",
 	  "r256:" FTRACE_GROUP "/execve_ret " SYS "execve ret=$retval:s32", "" },
 	{ FTRACE_GROUP, "execveat_ret", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat",
@@ -128,7 +161,7 @@ struct probing {
 	const struct ft_fs *fs;
 	struct ft_formats *formats;
 	struct ft_granted *out;
-	unsigned args_at; /* struct linux_binprm: p */
+	struct btf *btf; /* NULL: the kernel has none */
 };
 
 static bool word_in(const char *words, const char *word)
@@ -186,24 +219,58 @@ static bool not_needed(const struct probing *p, const struct probe_row *row)
 	return false;
 }
 
-/* Where struct linux_binprm has the top of the new stack, by the kernel's own types; as 5.10 and 6.1 have it else. */
-static unsigned binprm_p(void)
+/* -1: there is none. Members of unnamed structs and unions count as their parent's. */
+static int member_offset(const struct btf *btf, const struct btf_type *type, const char *name)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	const struct btf_type *type;
-	const struct btf_member *m;
-	unsigned at = 24;
-	int id, i;
+	const struct btf_member *m = btf_members(type);
+	int i, at, inner;
 
-	id = btf ? btf__find_by_name_kind(btf, "linux_binprm", BTF_KIND_STRUCT) : -1;
-	type = id > 0 ? btf__type_by_id(btf, (unsigned)id) : NULL;
-	m = type ? btf_members(type) : NULL;
-	for (i = 0; type && i < btf_vlen(type); i++) {
-		if (!strcmp(btf__name_by_offset(btf, m[i].name_off), "p"))
-			at = btf_member_bit_offset(type, (unsigned)i) / 8;
+	for (i = 0; i < btf_vlen(type); i++) {
+		at = (int)(btf_member_bit_offset(type, (unsigned)i) / 8);
+		if (!strcmp(btf__name_by_offset(btf, m[i].name_off), name))
+			return at;
+		if (m[i].name_off || !btf_is_composite(btf__type_by_id(btf, m[i].type)))
+			continue;
+		inner = member_offset(btf, btf__type_by_id(btf, m[i].type), name);
+		if (inner >= 0)
+			return at + inner;
 	}
-	btf__free(btf);
-	return at;
+	return -1;
+}
+
+/* Of "struct.member", or a number. */
+static int offset_of(const struct btf *btf, const char *term)
+{
+	char name[64], *dot;
+	int id;
+
+	if (*term >= '0' && *term <= '9')
+		return (int)strtol(term, NULL, 10);
+	snprintf(name, sizeof(name), "%s", term);
+	dot = strchr(name, '.');
+	if (!dot || !btf)
+		return -1;
+	*dot = '\0';
+	id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	return id < 0 ? -1 : member_offset(btf, btf__type_by_id(btf, (unsigned)id), dot + 1);
+}
+
+/* The sum of the terms up to the closing brace, where *text is left; -1 when one is not known. */
+static int sum_offsets(const struct btf *btf, const char **text)
+{
+	const char *end = strchr(*text, '}');
+	char terms[128], *term, *rest;
+	int sum = 0, one;
+
+	snprintf(terms, sizeof(terms), "%.*s", (int)(end - *text), *text);
+	*text = end;
+	for (term = strtok_r(terms, ",", &rest); term; term = strtok_r(NULL, ",", &rest)) {
+		one = offset_of(btf, term);
+		if (one < 0)
+			return -1;
+		sum += one;
+	}
+	return sum;
 }
 
 static void add_arrays(struct buf *out, const char *base, unsigned n)
@@ -218,43 +285,50 @@ static void add_strings(struct buf *out, const char *base)
 {
 	unsigned i;
 
-	for (i = 0; i < CALL_ARGS; i++)
+	buf_addf(out, "v=+0(%s):x64[%d] ", base, FT_CALL_ARGS);
+	for (i = 0; i < FT_CALL_ARGS; i++)
 		buf_addf(out, "a%u=+0(+%u(%s)):string ", i, i * 8, base);
 }
 
-/* One pass over the text: what stands for the offset may come from `base`, too. */
-static void expand(struct buf *out, const char *text, const char *base, unsigned arrays,
-		   unsigned args_at)
+/* False: an offset is not known. */
+static bool expand(struct buf *out, const struct btf *btf, const char *text, const char *base,
+		   unsigned arrays)
 {
-	struct buf at = { 0 };
+	int offset;
 
-	if (base)
-		expand(&at, base, NULL, 0, args_at);
 	for (; *text; text++) {
-		if (text[0] != '%' || !text[1]) {
+		if (*text == '{') {
+			text++;
+			offset = sum_offsets(btf, &text);
+			if (offset < 0)
+				return false;
+			buf_addf(out, "%d", offset);
+		} else if (text[0] == '%' && text[1] == 'A') {
+			text++;
+			add_arrays(out, base, arrays);
+		} else if (text[0] == '%' && text[1] == 'C') {
+			text++;
+			add_strings(out, base);
+		} else {
 			buf_addc(out, *text);
-			continue;
 		}
-		text++;
-		if (*text == 'A')
-			add_arrays(out, at.data, arrays);
-		else if (*text == 'C')
-			add_strings(out, at.data);
-		else if (*text == 'P')
-			buf_addf(out, "%u", args_at);
 	}
-	buf_free(&at);
+	return true;
 }
 
 static int define(const struct probing *p, const struct probe_row *row, unsigned arrays)
 {
-	struct buf text = { 0 };
-	int e;
+	struct buf text = { 0 }, base = { 0 };
+	int e = -ENODATA;
 
-	expand(&text, row->definition, row->base, arrays, p->args_at);
-	buf_addc(&text, '\n');
-	e = text.failed ? -ENOMEM : ft_fs_append(p->fs->root_dir, "dynamic_events", text.data);
+	if (expand(&base, p->btf, row->base, "", 0) &&
+	    expand(&text, p->btf, row->definition, base.data ? base.data : "", arrays)) {
+		buf_addc(&text, '\n');
+		e = text.failed ? -ENOMEM
+				: ft_fs_append(p->fs->root_dir, "dynamic_events", text.data);
+	}
 	buf_free(&text);
+	buf_free(&base);
 	return e;
 }
 
@@ -293,9 +367,9 @@ static int enter_format(const struct probing *p, const struct probe_row *row)
 /* In a buffer of their own: what must not be lost. */
 static enum ft_instance instance_of(const struct probe_row *row)
 {
-	return !strcmp(row->name, "sched_process_exec") || !strcmp(row->name, "args")
-		       ? FT_INSTANCE_EXEC
-		       : FT_INSTANCE_NOISY;
+	static const char names[] = "sched_process_exec args bprm creds";
+
+	return word_in(names, row->name) ? FT_INSTANCE_EXEC : FT_INSTANCE_NOISY;
 }
 
 static int switch_on(const struct ft_fs *fs, const struct probe_row *row)
@@ -328,7 +402,9 @@ static int try_row(struct probing *p, size_t i)
 int ft_probe(const struct ft_fs *fs, const struct source_config *cfg, struct ft_formats *formats,
 	     struct ft_granted *out, char *err, size_t err_size)
 {
-	struct probing p = { .fs = fs, .formats = formats, .out = out, .args_at = binprm_p() };
+	struct probing p = {
+		.fs = fs, .formats = formats, .out = out, .btf = btf__load_vmlinux_btf()
+	};
 	size_t i;
 	int e;
 
@@ -341,6 +417,8 @@ int ft_probe(const struct ft_fs *fs, const struct source_config *cfg, struct ft_
 			log_debug("source", "ftrace: %s/%s is refused: %s", rows[i].system,
 				  rows[i].name, strerror(-e));
 	}
+	out->quick_threads = p.btf && offset_of(p.btf, "signal_struct.quick_threads") >= 0;
+	btf__free(p.btf);
 	if (out->exec)
 		return 0;
 	snprintf(err, err_size,
@@ -387,10 +465,17 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	add(out, g->args,
 	    "arguments of an exec beyond the first 2.5 KiB, and those of 32-bit programs, are read "
 	    "from /proc after the fact");
+	add(out, !g->bprm || !g->creds,
+	    "the file that runs and its user and group ids are read from /proc after the fact: of "
+	    "a "
+	    "process that ends at once they are the parent's");
 	add(out, true,
-	    "what /proc alone tells (the resolved path, user and group ids after a change, the "
-	    "cgroup) is missing for processes that end at once: then it is the parent's");
-	add(out, true, "a script's interpreter is not told apart from its program");
+	    "the path of the file that runs is looked up after the fact: when the process and the "
+	    "file are gone by then, it is the name as given");
+	add(out, true,
+	    "cgroup, terminal and audit ids are read from /proc after the fact: of a process that "
+	    "ends at once they are the parent's");
+	add(out, !g->bprm, "a script's interpreter is not told apart from its program");
 	add(out, !g->fork, "forks and threads are not seen");
 	add(out, g->fork && !g->newtask, "flags of clone are not seen");
 	add(out, g->fork && !g->fork_calls, "which call made a child is not seen");
@@ -401,6 +486,8 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	    "the address of a connect is seen for TCP only");
 	add(out, connects && any_connect && !g->connect_file,
 	    "connects other than by TCP are not seen when made by io_uring");
+	add(out, connects && g->sock_state,
+	    "of a TCP connect that was left open and failed, only a refusal is told apart");
 	add(out, connects && !g->sock_state, "how a TCP connect ends later is not seen");
 	add(out, execs && !cfg->lean && !g->exec_ret, "failed execs are not seen");
 	add(out, execs && !cfg->lean && g->exec_ret && !g->args_at_call,

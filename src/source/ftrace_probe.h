@@ -18,11 +18,13 @@
 /* What the kernel has granted. */
 struct ft_granted {
 	bool row[FT_PROBE_ROWS]; /* of the table in ftrace_probe.c: switched on */
-	bool exec, fork, exit, newtask, rename, sock_state;
+	bool exec, fork, exit, newtask, rename, sock_state, sock_reset;
 	bool args;	   /* from the new program's stack */
 	bool args_at_call; /* as the caller has them */
+	bool bprm, creds;  /* the file that runs, and with what ids */
 	bool connect, connect_address, connect_file, connect_ret;
 	bool exec_ret, codes, fork_calls;
+	bool quick_threads; /* struct signal_struct has it: 5.19 */
 };
 
 /*

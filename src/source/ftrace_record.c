@@ -275,12 +275,15 @@ static void on_rename(struct ft_translate *t, const struct ft_event *e)
 
 static void on_code(struct ft_translate *t, const struct ft_event *e)
 {
-	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid), *leader;
 
 	if (!task)
 		return;
 	task->code = (edr_u32)ft_number(e, FT_VALUE);
 	task->code_known = true;
+	leader = ft_owner(t, task);
+	if (leader)
+		leader->last_code = task->code;
 }
 
 /* Its number is not always the one that counts (a signal's first): that is in FT_CODE. */
@@ -308,8 +311,11 @@ static void on_call_fork(struct ft_translate *t, const struct ft_event *e)
 static void emit_exit(struct ft_translate *t, const struct ft_event *e,
 		      const struct ft_task *leader, const struct ft_task *last)
 {
-	const struct ft_task *who = leader->group_code_known ? last : leader;
-	const edr_u32 status = who->code_known ? who->code : 0;
+	const struct ft_task *who = leader->group_code_known || t->last_code_counts ? last : leader;
+	const edr_u32 code = leader->group_code_known ? last->code
+			     : t->last_code_counts    ? leader->last_code
+						      : leader->code;
+	const edr_u32 status = who->code_known ? code : 0;
 	struct edr_exit r = { .hdr = ft_header(e, leader),
 			      .exit_code = status >> 8 & 0xff,
 			      .signal = status & 0x7f,
@@ -356,7 +362,8 @@ static void notice_missed(struct ft_translate *t, const struct ft_event *e)
 	struct ft_task *task = ft_tasks_find(&t->tasks, e->tid);
 
 	if (task && task->call && task->call->args_seen && e->format->kind != FT_EXEC &&
-	    e->format->kind != FT_SOCK_STATE && e->format->kind != FT_RENAME)
+	    e->format->kind != FT_SOCK_STATE && e->format->kind != FT_SOCK_RESET &&
+	    e->format->kind != FT_RENAME)
 		ft_exec_missed(t, e, task);
 }
 
@@ -368,7 +375,10 @@ static const handler handlers[FT_KINDS] = {
 	[FT_NEWTASK] = on_newtask,
 	[FT_RENAME] = on_rename,
 	[FT_SOCK_STATE] = ft_on_sock_state,
+	[FT_SOCK_RESET] = ft_on_sock_reset,
 	[FT_ARGS] = ft_on_args,
+	[FT_BPRM] = ft_on_bprm,
+	[FT_CREDS] = ft_on_creds,
 	[FT_EXEC_OPEN] = ft_on_exec_open,
 	[FT_EXEC_CALL] = ft_on_exec_call,
 	[FT_EXEC_RET] = ft_on_exec_ret,

@@ -20,7 +20,7 @@ struct ft_sock {
 	edr_u64 key; /* the socket's address in the kernel */
 	struct edr_hdr hdr;
 	edr_comm comm;
-	bool ended;
+	bool ended, reset;
 	edr_s32 result;
 	edr_u64 end_ns;
 	UT_hash_handle hh;
@@ -30,6 +30,8 @@ struct ft_translate {
 	struct source_config cfg; /* its lists are the caller's */
 	edr_u32 self;		  /* our own tgid */
 	bool has_newtask, has_rename, has_connect_file;
+	bool file_tells_protocol; /* then io_uring's TCP connects are told by their socket */
+	bool last_code_counts; /* 5.19: of threads that end one by one, the last one's is the process's */
 	struct ft_tasks tasks;
 	struct ft_sock *socks;
 	size_t n_socks;
@@ -68,15 +70,21 @@ void ft_copy_comm(edr_comm to, struct wire_span from);
 
 void ft_on_exec(struct ft_translate *t, const struct ft_event *e, const struct ft_snapshot *snap);
 void ft_on_args(struct ft_translate *t, const struct ft_event *e);
+void ft_on_bprm(struct ft_translate *t, const struct ft_event *e);
+void ft_on_creds(struct ft_translate *t, const struct ft_event *e);
 void ft_on_exec_open(struct ft_translate *t, const struct ft_event *e);
 void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e);
 void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e);
+/* The path of the file that a process runs, found by looking where its name leads now; 0: not found. */
+size_t ft_find_exe(int proc, edr_u32 ppid, struct wire_span filename, edr_u64 ino, edr_u32 dev,
+		   char *out, size_t size);
 /* An exec whose own event has not come: it was too long for the buffer. */
 void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_task *task);
 
 void ft_on_connect(struct ft_translate *t, const struct ft_event *e);
 void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e);
 void ft_on_connect_ret(struct ft_translate *t, const struct ft_event *e);
+void ft_on_sock_reset(struct ft_translate *t, const struct ft_event *e);
 void ft_on_sock_state(struct ft_translate *t, const struct ft_event *e);
 void ft_socks_free(struct ft_translate *t);
 

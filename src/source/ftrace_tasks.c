@@ -18,6 +18,8 @@ void ft_call_end(struct ft_task *task)
 	buf_free(&task->call->args);
 	buf_free(&task->call->filename);
 	buf_free(&task->call->asked);
+	buf_free(&task->call->name);
+	buf_free(&task->call->interp);
 	free(task->call);
 	task->call = NULL;
 }

@@ -20,12 +20,20 @@ struct ft_call {
 	edr_u64 argc;
 	struct buf args; /* as the new program has them */
 	bool args_whole; /* all of them */
-	bool open_seen, call_seen, file_seen;
+	bool file_known;
+	edr_u64 ino;
+	edr_u32 dev, exec_flags, file_uid, file_gid, mode;
+	edr_s32 bprm_argc;
+	struct buf name;   /* of the file, the last part of its path */
+	struct buf interp; /* of a script */
+	bool creds_known;
+	edr_u32 uid, gid, euid, egid;
+	bool open_seen, call_seen;
 	edr_s32 dirfd;
 	struct buf filename; /* the file that is opened first */
 	struct buf asked;    /* arguments as the caller has them, for an exec that fails */
 	unsigned asked_n;
-	bool asked_unreadable;
+	bool asked_unreadable, asked_cut;
 	/* connect */
 	bool connecting, verified, address_known;
 	edr_s32 fd;
@@ -50,8 +58,8 @@ struct ft_task {
 	edr_u64 parent_start_ns;
 	edr_u32 uid, gid, euid, egid, loginuid, sessionid;
 	edr_u64 cgroup_id;
-	edr_u32 code;  /* as wait() has it */
-	edr_comm comm; /* the thread's own */
+	edr_u32 code, last_code; /* as wait() has it; of the thread that ended last */
+	edr_comm comm;		 /* the thread's own */
 	edr_comm tty;
 	/* of a thread that is being made */
 	edr_u64 clone_flags;
