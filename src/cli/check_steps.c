@@ -119,9 +119,10 @@ void check_steps_json(const struct check_steps *s, struct buf *out)
 
 void check_steps_print(const struct check_steps *s)
 {
-	static const char *const what[] = { "BPF programs fitted to this kernel (CO-RE)",
-					    "BPF programs for kernels without BTF",
-					    "trace events of the kernel" };
+	static const char *const what[CHECK_MAX_STEPS] = {
+		"BPF programs fitted to this kernel (CO-RE)",
+		"BPF programs for kernels without BTF", "trace events of the kernel"
+	};
 	size_t i;
 
 	puts("\nWays to watch, best first (docs/sources.md):");
@@ -129,6 +130,8 @@ void check_steps_print(const struct check_steps *s)
 		const struct check_step *step = &s->step[i];
 
 		printf("  %-13s %-20s %s\n", step_words[step->state], step->ops->name,
-		       step->why[0] ? step->why : what[i]);
+		       step->why[0] ? step->why
+		       : what[i]    ? what[i]
+				    : "");
 	}
 }

@@ -36,24 +36,24 @@ static void say_none(const struct buf *refused, char *err, size_t err_size)
 }
 
 int ladder_open(const struct source_ops *const *steps, size_t n, const struct source_config *cfg,
-		const struct source_ops **taken, struct source **out, char *err, size_t err_size)
+		struct buf *refused, const struct source_ops **taken, struct source **out,
+		char *err, size_t err_size)
 {
 	struct source_config mine = *cfg;
-	struct buf refused = { 0 };
 	int e = -ENODEV, worst = 0;
 	char why[400];
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		mine.refused = refused.data;
-		mine.refused_len = refused.len;
+		mine.refused = refused->data;
+		mine.refused_len = refused->len;
 		why[0] = '\0';
 		e = steps[i]->open(out, &mine, why, sizeof(why));
 		if (!e || e == -EINVAL) /* the configuration is wrong, whatever watches */
 			break;
 		log_debug("source", "%s: %s", steps[i]->name, why);
-		buf_addf(&refused, "%s is not used: %s", steps[i]->name, why);
-		buf_add(&refused, "", 1);
+		buf_addf(refused, "%s is not used: %s", steps[i]->name, why);
+		buf_add(refused, "", 1);
 		/* Without permission for one, it is what there is to mend. */
 		if (!worst || e == -EPERM || e == -EACCES)
 			worst = e;
@@ -62,8 +62,7 @@ int ladder_open(const struct source_ops *const *steps, size_t n, const struct so
 	if (e == -EINVAL)
 		snprintf(err, err_size, "%s", why);
 	else if (e)
-		say_none(&refused, err, err_size);
-	buf_free(&refused);
+		say_none(refused, err, err_size);
 	return e && e != -EINVAL ? worst : e;
 }
 
@@ -72,6 +71,7 @@ int ladder_open(const struct source_ops *const *steps, size_t n, const struct so
 struct source {
 	const struct source_ops *ops;
 	struct source *step;
+	struct buf refused;
 };
 
 static int auto_open(struct source **out, const struct source_config *cfg, char *err,
@@ -85,11 +85,14 @@ static int auto_open(struct source **out, const struct source_config *cfg, char 
 		snprintf(err, err_size, "no memory");
 		return -ENOMEM;
 	}
-	e = ladder_open(source_ladder, source_ladder_n, cfg, &s->ops, &s->step, err, err_size);
-	if (e)
-		free(s);
-	else
+	e = ladder_open(source_ladder, source_ladder_n, cfg, &s->refused, &s->ops, &s->step, err,
+			err_size);
+	if (!e) {
 		*out = s;
+		return 0;
+	}
+	buf_free(&s->refused);
+	free(s);
 	return e;
 }
 
@@ -118,6 +121,7 @@ static void auto_close(struct source *s)
 	if (!s)
 		return;
 	s->ops->close(s->step);
+	buf_free(&s->refused);
 	free(s);
 }
 

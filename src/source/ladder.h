@@ -18,8 +18,10 @@ const struct source_ops *source_by_name(const char *name);
 /* Opens the first step that can be opened. Its host record begins `degraded` with the reasons of those above it. */
 extern const struct source_ops source_auto;
 
-/* The same with other steps, for tests. *taken: the one that is open. */
+/* The same with other steps, for tests. *taken: the one that is open. refused: the reasons of the others, which must live
+ * as long as it is. */
 int ladder_open(const struct source_ops *const *steps, size_t n, const struct source_config *cfg,
-		const struct source_ops **taken, struct source **out, char *err, size_t err_size);
+		struct buf *refused, const struct source_ops **taken, struct source **out,
+		char *err, size_t err_size);
 
 #endif

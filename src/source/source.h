@@ -36,7 +36,8 @@ struct source_config {
 		skip_cgroups; /* path from the root of the cgroup hierarchy, its children included */
 	struct source_list skip_paths; /* prefix of the resolved path of the executable */
 	const char *btf_path; /* a file with the BTF of the kernel that runs; NULL or "": none */
-	/* Why what would see more is not used, NUL-separated: the first lines of the host record's `degraded`. */
+	/* Why what would see more is not used, NUL-separated: the first lines of the host record's `degraded`. It lives as
+	 * long as the source is open. */
 	const char *refused;
 	size_t refused_len;
 	size_t ring_exec_bytes; /* rounded up to a power of two, at least a page */

@@ -50,6 +50,7 @@ static const struct source_ops last = { .name = "last", .open = open_2 };
 static const struct source_ops *const steps[] = { &best, &second, &last };
 
 static char err[1024];
+static struct buf refused;
 
 static int try_all(int a, int b, int c, const struct source_ops **taken, struct source **out)
 {
@@ -60,7 +61,8 @@ static int try_all(int a, int b, int c, const struct source_ops **taken, struct 
 	fake.answer[0] = a;
 	fake.answer[1] = b;
 	fake.answer[2] = c;
-	return ladder_open(steps, 3, &cfg, taken, out, err, sizeof(err));
+	buf_free(&refused);
+	return ladder_open(steps, 3, &cfg, &refused, taken, out, err, sizeof(err));
 }
 
 START_TEST(test_the_best_that_opens)
