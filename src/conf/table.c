@@ -148,9 +148,9 @@ const struct conf_key conf_table[] = {
 		  "call of the host gets slower; docs/hooks.md says what is not seen then." },
 	{ "SOURCE", "btf_path", CONF_STRING, CONF_MAY_BE_EMPTY, AT(btf_path), "",
 	  OPTION("btf-path", 0, "FILE"),
-	  .help = "File with the BTF of the kernel that runs. It is used only when it is that very "
-		  "kernel's: docs/sources.md says how that is known, and what it helps. Empty: "
-		  "none." },
+	  .help = "File with the BTF of the kernel that runs, compared with the kernel's own, byte "
+		  "for byte; another kernel's is never used. docs/sources.md says why it cannot "
+		  "stand in for a BTF that the kernel lacks. Empty: none." },
 	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two. 0: a "
 		  "16th of memory_mb." },

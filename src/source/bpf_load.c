@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "edr/control.h"
+#include "source/bpf_btf.h"
 #include "source/bpf_filter.h"
 #include "source/cgroup.h"
 #include "source/clock.h"
@@ -260,6 +261,11 @@ static void say_load_error(int e, char *err, size_t err_size)
 			 "RLIMIT_MEMLOCK (now %llu bytes) "
 			 "raised to infinity: `linux-edr-bpf check` says which",
 			 (unsigned long long)limit.rlim_cur);
+	else if (e == -EPERM && geteuid() == 0)
+		snprintf(
+			err, err_size,
+			"bpf(2) is refused: CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) are needed, "
+			"and no seccomp filter of a container or unit against it");
 	else if (e == -EPERM)
 		snprintf(err, err_size,
 			 "the kernel does not let us load BPF programs: run as root, or give "
@@ -450,6 +456,19 @@ static int fill(struct bpf_load *l, const struct source_config *cfg, int cgroup_
 	return e;
 }
 
+/* The kernel's own BTF is used; a file that differs from it is a mistake worth telling. */
+static void judge_btf_path(struct bpf_load *l, const struct source_config *cfg,
+			   const struct btf *btf)
+{
+	char why[160];
+
+	if (!btf || !cfg->btf_path || !*cfg->btf_path ||
+	    !bpf_btf_matches(cfg->btf_path, btf, why, sizeof(why)))
+		return;
+	buf_addf(&l->unresolved, "%s: it is not used, the kernel's own is", why);
+	buf_add(&l->unresolved, "", 1);
+}
+
 int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct source_config *cfg,
 		  char *err, size_t err_size)
 {
@@ -465,6 +484,7 @@ int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct 
 	cgroup_fd = cgroup_open_root(&l->part_of_cgroups);
 	name_programs(l, cfg, btf, cgroup_fd);
 
+	judge_btf_path(l, cfg, btf);
 	e = open_skeleton(l, cfg, btf, err, err_size);
 	e = e ? e : load(l, cfg, btf, err, err_size);
 	e = e ? e : fill(l, cfg, cgroup_fd, err, err_size);

@@ -22,7 +22,7 @@ struct bpf_load {
 	struct source_program programs[BPF_LOAD_PROGRAMS]; /* what became of each */
 	size_t n_programs;
 	bool part_of_cgroups; /* the cgroup tree that we reach is not the whole */
-	/* Names in syscalls_to_trace that cannot be traced: NUL-separated sentences. */
+	/* Names in syscalls_to_trace that cannot be traced, a btf_path that is wrong: NUL-separated sentences. */
 	struct buf unresolved;
 };
 
