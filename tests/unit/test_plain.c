@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "source/bpf_btf.h"
 #include "source/formats.h"
 #include "suite.h"
 
@@ -115,9 +116,31 @@ START_TEST(test_formats)
 }
 END_TEST
 
+/* The objects' own BTF stand for those of two kernels. */
+START_TEST(test_btf_path)
+{
+	const char *build = getenv("EDR_BUILD_DIR");
+	char edr[4096], plain[4096], why[200] = "";
+	struct btf *kernel;
+
+	ck_assert_ptr_nonnull(build);
+	snprintf(edr, sizeof(edr), "%s/gen/edr.bpf.o", build);
+	snprintf(plain, sizeof(plain), "%s/gen/plain.bpf.o", build);
+	kernel = btf__parse(edr, NULL);
+	ck_assert_ptr_nonnull(kernel);
+	ck_assert_int_eq(bpf_btf_matches(edr, kernel, why, sizeof(why)), 0);
+	ck_assert_str_eq(why, "");
+	ck_assert_int_eq(bpf_btf_matches(plain, kernel, why, sizeof(why)), -ESTALE);
+	ck_assert_ptr_nonnull(strstr(why, "another kernel"));
+	ck_assert_int_eq(bpf_btf_matches("/dev/null", kernel, why, sizeof(why)), -EINVAL);
+	ck_assert_int_eq(bpf_btf_matches("/nowhere/x", kernel, why, sizeof(why)), -EINVAL);
+	btf__free(kernel);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = { test_no_relocation, test_formats };
+	const TTest *const tests[] = { test_no_relocation, test_formats, test_btf_path };
 
 	return suite_run("plain", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 10);
 }
