@@ -42,6 +42,7 @@ struct conf {
 	char *source;			      /* auto, bpf, ftrace, replay */
 	char *hooks;			      /* default, lean */
 	unsigned ring_exec_kb, ring_noisy_kb; /* 0: a share of memory_mb */
+	unsigned reopen_min, reopen_max;      /* s */
 	bool self_test;
 	/* [OUTPUT] */
 	char *output; /* JSON lines are appended; empty: none */
