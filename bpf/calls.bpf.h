@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Calls under way: what the entry of a syscall knows and its exit needs. One entry a thread, keyed by tid, taken out
- * when the call returns (of connect: kept for the next), execs or the thread ends. A map a kind, so that thousands of threads that somebody leaves
+ * when the call returns (a connect's slot: not yet then), execs or the thread ends. A map a kind, so that thousands of threads that somebody leaves
  * blocked in one kind of call take no room from the others.
  */
 #ifndef EDR_CALLS_BPF_H
@@ -9,6 +9,35 @@
 
 const volatile bool remembers_any = true; /* is sys_enter_any loaded? sys_enter_connect? */
 const volatile bool remembers_connects = true;
+
+/*
+ * A slot of an array belongs to the key in its owner: 48 bits of it, above 16 that count claims. Of those who claim a free
+ * slot at once one, or none, finds a count of 1. An addition that returns nothing is all that 5.10 has for it.
+ */
+#define CLAIM_BITS 16
+
+static __always_inline bool slot_is_of(const u64 *owner, u64 key)
+{
+	return *owner >> CLAIM_BITS == key << CLAIM_BITS >> CLAIM_BITS;
+}
+
+static __always_inline bool slot_claim(u64 *owner, u64 key)
+{
+	if (*owner)
+		return false;
+	__sync_fetch_and_add(owner, 1);
+	if (*(volatile u64 *)owner == 1) {
+		__sync_fetch_and_add(owner, key << CLAIM_BITS);
+		return true;
+	}
+	__sync_fetch_and_add(owner, -1);
+	return false;
+}
+
+static __always_inline void slot_release(u64 *owner, u64 key)
+{
+	__sync_fetch_and_add(owner, -((key << CLAIM_BITS) + 1));
+}
 
 /* Syscalls that have no event of their own */
 struct call {
@@ -25,13 +54,13 @@ struct {
 	__type(value, struct call);
 } any_calls SEC(".maps");
 
-/* The entry of a thread that connects is kept for its next call, for so many of them: to put one in and to take it out
- * costs more than all else that a connect does with it. */
-#define CONNECTS_KEPT 2048
+/* A thread that connects has a slot of its own until it ends, for a table costs more than all else that a connect does with
+ * its entry. Who finds his slot taken goes to the table. */
+#define CONNECT_SLOTS 2048
 
 struct connect_call {
 	u32 under_way;
-	u32 kept;
+	u32 pad;
 	u64 uaddr;
 	u64 sk; /* TCP: the socket, once it has gone to SYN_SENT */
 	u32 fd;
@@ -41,37 +70,79 @@ struct connect_call {
 	u32 protocol, sock_type;
 	u8 addr[EDR_SOCKADDR_MAX];
 };
+struct connect_slot {
+	u64 owner;
+	struct connect_call call;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CONNECT_SLOTS);
+	__type(key, u32);
+	__type(value, struct connect_slot);
+} connect_slots SEC(".maps");
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096 + CONNECTS_KEPT);
+	__uint(max_entries, 4096);
 	__type(key, u32);
 	__type(value, struct connect_call);
 } connect_calls SEC(".maps");
-edr_u32 connects_kept;
+edr_u32 connects_in_table; /* nobody looks while there are none */
+
+static __always_inline struct connect_slot *connect_slot_of(u32 tid)
+{
+	u32 slot = tid % CONNECT_SLOTS;
+
+	return bpf_map_lookup_elem(&connect_slots, &slot);
+}
 
 /* The connect that the thread is in. */
 static __always_inline struct connect_call *connect_call_of(u32 tid)
 {
 	struct connect_call *call = 0;
+	struct connect_slot *slot;
 
-	if (remembers_connects)
+	if (!remembers_connects)
+		return 0;
+	slot = connect_slot_of(tid);
+	if (slot && slot_is_of(&slot->owner, tid))
+		return slot->call.under_way ? &slot->call : 0;
+	if (connects_in_table)
 		call = bpf_map_lookup_elem(&connect_calls, &tid);
 	return call && call->under_way ? call : 0;
+}
+
+static __always_inline struct connect_call *connect_call_in_table(u32 tid)
+{
+	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid), none = {};
+
+	if (call)
+		return call;
+	__sync_fetch_and_add(&connects_in_table, 1);
+	if (!bpf_map_update_elem(&connect_calls, &tid, &none, BPF_NOEXIST))
+		return bpf_map_lookup_elem(&connect_calls, &tid);
+	__sync_fetch_and_add(&connects_in_table, -1);
+	return 0;
+}
+
+static __always_inline void connect_call_from_table(u32 tid)
+{
+	if (connects_in_table && !bpf_map_delete_elem(&connect_calls, &tid))
+		__sync_fetch_and_add(&connects_in_table, -1);
 }
 
 /* An entry for a call that begins; 0 when there is no room. */
 static __always_inline struct connect_call *connect_call_begin(void)
 {
 	u32 tid = bpf_get_current_pid_tgid();
-	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid), none = {};
+	struct connect_slot *slot = connect_slot_of(tid);
+	struct connect_call *call;
 
-	if (!call) {
-		if (bpf_map_update_elem(&connect_calls, &tid, &none, BPF_ANY))
-			return 0;
-		call = bpf_map_lookup_elem(&connect_calls, &tid);
-		if (!call)
-			return 0;
-	}
+	if (slot && (slot_is_of(&slot->owner, tid) || slot_claim(&slot->owner, tid)))
+		call = &slot->call;
+	else
+		call = connect_call_in_table(tid);
+	if (!call)
+		return 0;
 	call->sk = 0;
 	call->addr_len = 0;
 	call->verified = 0;
@@ -81,31 +152,25 @@ static __always_inline struct connect_call *connect_call_begin(void)
 	return call;
 }
 
-static __always_inline void connect_call_end(struct connect_call *call)
+static __always_inline void connect_call_end(struct connect_call *call, u32 tid)
 {
-	u32 tid = bpf_get_current_pid_tgid();
+	struct connect_slot *slot = connect_slot_of(tid);
 
 	call->under_way = 0;
 	call->sk = 0;
-	if (call->kept)
-		return;
-	if (connects_kept < CONNECTS_KEPT) {
-		call->kept = 1;
-		__sync_fetch_and_add(&connects_kept, 1);
-		return;
-	}
-	bpf_map_delete_elem(&connect_calls, &tid);
+	if (!slot || !slot_is_of(&slot->owner, tid))
+		connect_call_from_table(tid);
 }
 
 static __always_inline void connect_call_forget(u32 tid)
 {
-	struct connect_call *call = bpf_map_lookup_elem(&connect_calls, &tid);
+	struct connect_slot *slot = connect_slot_of(tid);
 
-	if (!call)
-		return;
-	if (call->kept)
-		__sync_fetch_and_add(&connects_kept, -1);
-	bpf_map_delete_elem(&connect_calls, &tid);
+	if (slot && slot_is_of(&slot->owner, tid)) {
+		slot->call.under_way = 0;
+		slot_release(&slot->owner, tid);
+	}
+	connect_call_from_table(tid);
 }
 
 /* False when there is no room to remember it. */

@@ -7,6 +7,10 @@
  * prototype in BTF, for reading an argument that is not there is refused at attach. */
 const volatile bool exit_has_group_dead = false;
 
+/* dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper", 5.15), and its series: every program gets the current task, and that
+ * task's registers, by pointers that have a type, and plain loads do. */
+#define TASK_TYPED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+
 /* 633488947ef6 ("kernfs: Use RCU to access kernfs_node::parent", 6.15) renamed parent to __parent. */
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 {

@@ -5,8 +5,11 @@
 
 static __always_inline u64 current_start_ns(void)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task;
 
+	if (TASK_TYPED)
+		return bpf_get_current_task_btf()->group_leader->start_boottime;
+	task = (void *)bpf_get_current_task();
 	return BPF_CORE_READ(task, group_leader, start_boottime);
 }
 

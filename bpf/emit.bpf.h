@@ -125,11 +125,9 @@ static __always_inline void scratch_put(u32 *slot)
 	bpf_map_push_elem(&scratch_free, slot, BPF_ANY);
 }
 
-/* Of the current process, which started at start_ns. */
-static __always_inline void header_init(struct edr_hdr *h, u32 type, u32 len, u64 start_ns)
+/* Of the current process, which started at start_ns; ids as bpf_get_current_pid_tgid() has them. */
+static __always_inline void header_fill(struct edr_hdr *h, u32 type, u32 len, u64 start_ns, u64 ids)
 {
-	u64 ids = bpf_get_current_pid_tgid();
-
 	h->version = EDR_WIRE_VERSION;
 	h->pad0 = 0;
 	h->type = type;
@@ -140,6 +138,11 @@ static __always_inline void header_init(struct edr_hdr *h, u32 type, u32 len, u6
 	h->tid = ids;
 	h->cpu = bpf_get_smp_processor_id();
 	h->flags = 0;
+}
+
+static __always_inline void header_init(struct edr_hdr *h, u32 type, u32 len, u64 start_ns)
+{
+	header_fill(h, type, len, start_ns, bpf_get_current_pid_tgid());
 }
 
 #endif

@@ -37,33 +37,79 @@ struct sockaddr_in6_ {
 	u32 scope;
 };
 
-/* What each object brings, for it knows sockets in another way: */
-struct pending_connect;
-/* the peer's address, and its length; */
-static u32 pending_peer(u64 key, struct pending_connect *p, u8 *to);
+/* What each object brings, for it knows processes and sockets in another way: header and uid; */
+static void connect_identity(struct edr_connect *e, u64 ids);
 /* type and protocol of the socket behind a descriptor, where they can be known; */
 static void connect_socket(struct edr_connect *e, u32 fd);
 /* a note that the cgroup hook has reported a TCP connect. */
 static void announce(struct bpf_sock_addr *ctx);
 
-/* TCP connects under way whose result is not known: by address of the sock, until they leave SYN_SENT, which no socket
- * does without passing the tracepoint. No LRU: what finds no room is counted, not pushed out in silence. */
+/* TCP connects under way whose result is not known: by a number for the socket, until they leave SYN_SENT, which no socket does without
+ * passing the tracepoint. In a slot, or in the table when another socket has that slot. No LRU: what finds no room is
+ * counted, not pushed out in silence. */
+#define PENDING_SLOTS 1024
 struct pending_connect {
 	struct edr_hdr hdr; /* of the process that connects; time_ns is the start */
 	edr_comm comm;
 	u32 ended; /* within the call, whose own result will most often say it: */
 	s32 result;
 	u64 end_ns;
-#ifdef EDR_PENDING_PEER
-	struct pending_peer peer;
-#endif
+	u32 peer_len;
+	u8 peer[sizeof(struct sockaddr_in6_)];
 };
+struct pending_slot {
+	u64 owner;
+	struct pending_connect c;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PENDING_SLOTS);
+	__type(key, u32);
+	__type(value, struct pending_slot);
+} pending_slots SEC(".maps");
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__type(key, u64);
 	__type(value, struct pending_connect);
 } pending_connects SEC(".maps");
+
+static __always_inline struct pending_slot *pending_slot_of(u64 key)
+{
+	u32 slot = key * 0x9e3779b97f4a7c15ULL >> 54; /* 2^64 by the golden ratio; 10 bits */
+
+	return bpf_map_lookup_elem(&pending_slots, &slot);
+}
+
+static __always_inline struct pending_connect *pending_of(u64 key)
+{
+	struct pending_slot *slot = pending_slot_of(key);
+
+	if (slot && slot_is_of(&slot->owner, key))
+		return &slot->c;
+	return bpf_map_lookup_elem(&pending_connects, &key);
+}
+
+/* False when there is no room. */
+static __always_inline bool pending_begin(u64 key, const struct pending_connect *p)
+{
+	struct pending_slot *slot = pending_slot_of(key);
+
+	if (!slot || (!slot_is_of(&slot->owner, key) && !slot_claim(&slot->owner, key)))
+		return !bpf_map_update_elem(&pending_connects, &key, p, BPF_ANY);
+	__builtin_memcpy(&slot->c, p, sizeof(slot->c));
+	return true;
+}
+
+static __always_inline void pending_end(u64 key)
+{
+	struct pending_slot *slot = pending_slot_of(key);
+
+	if (slot && slot_is_of(&slot->owner, key))
+		slot_release(&slot->owner, key);
+	else
+		bpf_map_delete_elem(&pending_connects, &key);
+}
 
 /* A connect event with the longest address behind it. */
 struct connect_record {
@@ -72,13 +118,12 @@ struct connect_record {
 };
 
 /* Fills all but address and result. False when filters leave it out. */
-static __always_inline bool connect_init(struct connect_record *r, u32 seen_by)
+static __always_inline bool connect_init(struct connect_record *r, u64 ids, u32 seen_by)
 {
 	struct edr_connect *e = &r->e;
 
-	header_of_current(&e->hdr, EDR_CONNECT, sizeof(*e));
+	connect_identity(e, ids);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	e->uid = bpf_get_current_uid_gid();
 	e->seen_by = seen_by;
 	e->fd = -1;
 	e->result = EDR_RESULT_UNKNOWN;
@@ -101,27 +146,27 @@ static __always_inline void connect_emit(struct connect_record *r, u32 addr_len)
 	emit_noisy(r, len, EDR_CONNECT);
 }
 
-/* The result of a connect that was left open, with the peer as the socket has it. */
-static __always_inline void result_emit(u64 key, struct pending_connect *p, s32 result, u64 now)
+/* The result of a connect that was left open. */
+static __always_inline void result_emit(struct pending_connect *p)
 {
 	struct {
 		struct edr_connect_result e;
-		u8 addr[sizeof(struct sockaddr_in6_)];
+		u8 addr[sizeof(p->peer)];
 	} r;
-	u32 len;
+	u32 len = p->peer_len;
 
-	__builtin_memset(&r, 0, sizeof(r));
-	r.e.hdr = p->hdr;
-	r.e.hdr.type = EDR_CONNECT_RESULT;
-	r.e.hdr.time_ns = now;
-	r.e.hdr.cpu = bpf_get_smp_processor_id();
-	r.e.latency_ns = now - p->hdr.time_ns;
-	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
-	r.e.result = result;
-	r.e.protocol = IPPROTO_TCP;
-	len = pending_peer(key, p, r.addr);
+	OPAQUE(len);
 	if (len > sizeof(r.addr))
 		return;
+	r.e.hdr = p->hdr;
+	r.e.hdr.type = EDR_CONNECT_RESULT;
+	r.e.hdr.time_ns = p->end_ns;
+	r.e.hdr.cpu = bpf_get_smp_processor_id();
+	r.e.latency_ns = p->end_ns - p->hdr.time_ns;
+	__builtin_memcpy(r.e.comm, p->comm, sizeof(r.e.comm));
+	r.e.result = p->result;
+	r.e.protocol = IPPROTO_TCP;
+	__builtin_memcpy(r.addr, p->peer, sizeof(r.addr));
 	r.e.sockaddr.off = sizeof(r.e);
 	r.e.sockaddr.len = len;
 	r.e.hdr.len = sizeof(r.e) + len;
@@ -134,7 +179,7 @@ static __always_inline void result_emit(u64 key, struct pending_connect *p, s32 
  */
 static __always_inline void connect_settled(u64 key, s64 ret)
 {
-	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
+	struct pending_connect *p = pending_of(key);
 	bool open = ret == -EINPROGRESS || ret == -EINTR;
 
 	if (!p)
@@ -142,8 +187,8 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 	if (!p->ended && (open || ret == 0))
 		return;	      /* the socket will tell */
 	if (p->ended && open) /* in the moment between its waiting and its return */
-		result_emit(key, p, p->result, p->end_ns);
-	bpf_map_delete_elem(&pending_connects, &key);
+		result_emit(p);
+	pending_end(key);
 }
 
 /* There are more connects under way than we can remember: what is known at entry has to do. The cgroup hook tells of
@@ -159,7 +204,7 @@ static __always_inline void connect_at_entry(u32 fd, u64 uaddr, u32 len)
 		__builtin_memcpy(&family, r.addr, sizeof(family));
 	if (family == AF_INET || family == AF_INET6)
 		return;
-	if (!connect_init(&r, EDR_SEEN_SYSCALL))
+	if (!connect_init(&r, bpf_get_current_pid_tgid(), EDR_SEEN_SYSCALL))
 		return;
 	r.e.fd = fd;
 	r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
@@ -171,7 +216,7 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 {
 	u32 fd = ctx->args[0], asked_len = ctx->args[2], len = asked_len;
 	struct connect_call *call = connect_call_begin();
-	u64 uaddr = ctx->args[1];
+	u64 uaddr = ctx->args[1], head[4] = {};
 
 	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
@@ -183,8 +228,15 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 	call->fd = fd;
 	call->uaddr = uaddr;
 	call->asked_len = asked_len;
-	if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr))
+	/* To the stack, if it may: there the kernel is quickest in finding that it may be written to. */
+	if (len && len <= sizeof(head)) {
+		if (bpf_probe_read_user(head, len, (void *)uaddr))
+			return 0;
+		__builtin_memcpy(call->addr, head, sizeof(head));
 		call->addr_len = len;
+	} else if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr)) {
+		call->addr_len = len;
+	}
 	return 0;
 }
 
@@ -207,7 +259,8 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 SEC("tp/syscalls/sys_exit_connect")
 int sys_exit_connect(struct syscall_exit_ctx *ctx)
 {
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u64 ids = bpf_get_current_pid_tgid();
+	struct connect_call *call = connect_call_of(ids);
 	struct connect_record r;
 	s64 ret = ctx->ret;
 
@@ -215,7 +268,7 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 		return 0;
 	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
 		ret = -EINTR;
-	if (connect_init(&r, EDR_SEEN_SYSCALL)) {
+	if (connect_init(&r, ids, EDR_SEEN_SYSCALL)) {
 		r.e.fd = call->fd;
 		r.e.result = ret;
 		r.e.protocol = call->protocol;
@@ -228,14 +281,15 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 	}
 	if (call->sk)
 		connect_settled(call->sk, ret);
-	connect_call_end(call);
+	connect_call_end(call, ids);
 	return 0;
 }
 
 /* The kernel's copy of the address, into the call under way, or out as an event of its own. */
 static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, u32 len)
 {
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u64 ids = bpf_get_current_pid_tgid();
+	struct connect_call *call = connect_call_of(ids);
 	u32 protocol = ctx->protocol;
 	struct connect_record r;
 
@@ -249,7 +303,7 @@ static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, 
 	}
 	if (protocol == IPPROTO_TCP)
 		announce(ctx);
-	if (!connect_init(&r, EDR_SEEN_CGROUP))
+	if (!connect_init(&r, ids, EDR_SEEN_CGROUP))
 		return;
 	r.e.protocol = protocol;
 	r.e.sock_type = ctx->type;

@@ -6,8 +6,10 @@
 #ifndef EDR_PATH_BPF_H
 #define EDR_PATH_BPF_H
 
-#define PATH_COMPONENTS \
-	256 /* and crossings of mount points; what is deeper keeps its end and is flagged */
+/* And crossings of mount points; what is deeper keeps its end and is flagged. The verifier walks through each: 128 take
+ * it 40 ms of every start. */
+#define PATH_COMPONENTS 128
+#define PLAIN_COMPONENTS 32
 #define CGROUP_COMPONENTS 32
 
 /*
@@ -34,16 +36,40 @@ static __always_inline struct mount *mount_of(struct vfsmount *mnt)
 	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
+/*
+ * The names of a path down from the root of its mount, by plain loads: beyond a mount point pointers have no type. False when
+ * that root is not to be found; what has been put there is to be left, then.
+ */
+static __always_inline bool path_in_mount(struct scratch *s, struct dentry *dentry, u64 root)
+{
+	struct dentry *up;
+	u32 i;
+
+	for (i = 0; i < PLAIN_COMPONENTS; i++) {
+		if ((u64)dentry == root)
+			return true;
+		up = dentry->d_parent;
+		if (up == dentry || !path_prepend(s, dentry->d_name.name, dentry->d_name.len))
+			return false;
+		dentry = up;
+	}
+	return false;
+}
+
 /* Where in s->path the path begins; it ends at EDR_PATH_MAX. Sets EDR_F_PATH_TRUNCATED in *flags when its head is missing. */
 static __always_inline u32 path_resolve(struct scratch *s, struct path *path,
 					struct task_struct *task, u32 *flags)
 {
-	struct dentry *dentry = BPF_CORE_READ(path, dentry), *up;
 	struct mount *mnt = mount_of(BPF_CORE_READ(path, mnt)), *mnt_up;
+	struct dentry *dentry = BPF_CORE_READ(mnt, mnt.mnt_root), *up;
 	struct qstr name;
 	u32 i;
 
 	s->path_at = EDR_PATH_MAX;
+	if (!path_in_mount(s, path->dentry, (u64)dentry)) {
+		s->path_at = EDR_PATH_MAX;
+		dentry = BPF_CORE_READ(path, dentry);
+	}
 	for (i = 0; i < PATH_COMPONENTS; i++) {
 		if (dentry == BPF_CORE_READ(mnt, mnt.mnt_root)) {
 			mnt_up = BPF_CORE_READ(mnt, mnt_parent);

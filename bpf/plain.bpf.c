@@ -28,13 +28,6 @@
 #include "plain_exec.bpf.h"
 #include "exec_failed.bpf.h"
 #include "plain_proc.bpf.h"
-
-/* The peer of a TCP connect under way, as the tracepoint told it. */
-struct pending_peer {
-	u32 len;
-	u8 addr[28];
-};
-#define EDR_PENDING_PEER
 #include "net.bpf.h"
 #include "plain_sock.bpf.h"
 #include "syscall.bpf.h"

@@ -35,10 +35,10 @@ static __always_inline void connect_socket(struct edr_connect *e, u32 fd)
 {
 }
 
-static __always_inline u32 pending_peer(u64 key, struct pending_connect *p, u8 *to)
+static __always_inline void connect_identity(struct edr_connect *e, u64 ids)
 {
-	__builtin_memcpy(to, p->peer.addr, sizeof(p->peer.addr));
-	return p->peer.len;
+	header_of_current(&e->hdr, EDR_CONNECT, sizeof(*e));
+	e->uid = bpf_get_current_uid_gid();
 }
 
 /* The port is in the order of the machine here. */
@@ -47,40 +47,41 @@ static __always_inline u16 network_order(u16 port)
 	return port >> 8 | port << 8;
 }
 
-static __always_inline void peer_of_tracepoint(struct pending_peer *peer, void *ctx)
+static __always_inline void peer_of_tracepoint(struct pending_connect *p, void *ctx)
 {
 	u16 family = field(ctx, fields.sock_family, 2),
 	    port = network_order(field(ctx, fields.sock_dport, 2));
-	struct sockaddr_in_ *in = (void *)peer->addr;
-	struct sockaddr_in6_ *in6 = (void *)peer->addr;
+	struct sockaddr_in_ *in = (void *)p->peer;
+	struct sockaddr_in6_ *in6 = (void *)p->peer;
 
 	if (family == AF_INET) {
 		in->family = AF_INET;
 		in->port = port;
 		bpf_probe_read_kernel(&in->addr, sizeof(in->addr), ctx + fields.sock_daddr);
-		peer->len = sizeof(*in);
+		p->peer_len = sizeof(*in);
 	} else {
 		in6->family = AF_INET6;
 		in6->port = port;
 		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), ctx + fields.sock_daddr_v6);
-		peer->len = sizeof(*in6);
+		p->peer_len = sizeof(*in6);
 	}
 }
 
 /* In the context of the process that connects. */
 static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 {
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u64 ids = bpf_get_current_pid_tgid();
+	struct connect_call *call = connect_call_of(ids);
 	struct pending_connect pending = {};
-	struct sockaddr_in_ *peer = (void *)pending.peer.addr;
+	struct sockaddr_in_ *peer = (void *)pending.peer;
 	struct connect_record r;
 
-	if (!connect_init(&r, EDR_SEEN_SOCKET))
+	if (!connect_init(&r, ids, EDR_SEEN_SOCKET))
 		return;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
-	peer_of_tracepoint(&pending.peer, ctx);
-	if (bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY))
+	peer_of_tracepoint(&pending, ctx);
+	if (!pending_begin(key, &pending))
 		emit_lost(EDR_CONNECT_RESULT);
 	if (call) {
 		call->sk = key;
@@ -90,29 +91,28 @@ static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 		return;
 	r.e.protocol = IPPROTO_TCP;
 	r.e.sock_type = 1;
-	__builtin_memcpy(r.addr, pending.peer.addr, sizeof(pending.peer.addr));
-	connect_emit(&r, pending.peer.len);
+	__builtin_memcpy(r.addr, pending.peer, sizeof(pending.peer));
+	connect_emit(&r, pending.peer_len);
 }
 
 /* In whatever context the answer came in: the process is the one that was noted. Why it failed the tracepoint does not
  * tell; the call may. */
 static __always_inline void tcp_connect_ends(u64 key, u32 state)
 {
-	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
-	u64 now = bpf_ktime_get_boot_ns();
+	struct pending_connect *p = pending_of(key);
 	struct connect_call *call;
 
 	if (!p)
 		return;
 	p->result = state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
-	p->end_ns = now;
+	p->end_ns = bpf_ktime_get_boot_ns();
 	call = connect_call_of(p->hdr.tid);
 	if (call && call->sk == key) {
 		p->ended = 1; /* connect_settled() knows whether the call has said it */
 		return;
 	}
-	result_emit(key, p, p->result, now);
-	bpf_map_delete_elem(&pending_connects, &key);
+	result_emit(p);
+	pending_end(key);
 }
 
 SEC("tp/sock/inet_sock_set_state")

@@ -110,8 +110,13 @@ static __always_inline u64 clone_flags(struct task_struct *parent, struct task_s
 	return flags;
 }
 
+struct clone_call {
+	u64 flags;
+	u32 op; /* enum edr_fork_op */
+};
+
 static __always_inline void report_thread(struct task_struct *parent, struct task_struct *child,
-					  u32 kthread)
+					  u32 kthread, const struct clone_call *call)
 {
 	struct edr_thread e;
 
@@ -120,13 +125,14 @@ static __always_inline void report_thread(struct task_struct *parent, struct tas
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
 	if (filtered(&e.hdr, e.comm, parent->cred->uid.val))
 		return;
-	e.clone_flags = clone_flags(parent, child, &e.fork_op);
+	e.clone_flags = call->flags;
+	e.fork_op = call->op;
 	e.child_tid = child->pid;
 	emit_noisy(&e, sizeof(e), EDR_THREAD);
 }
 
 static __always_inline void report_fork(struct task_struct *parent, struct task_struct *child,
-					u32 kthread)
+					u32 kthread, const struct clone_call *call)
 {
 	struct edr_fork e;
 
@@ -142,7 +148,8 @@ static __always_inline void report_fork(struct task_struct *parent, struct task_
 		return;
 	}
 	e.child_ppid = child->real_parent->tgid;
-	e.clone_flags = clone_flags(parent, child, &e.fork_op);
+	e.clone_flags = call->flags;
+	e.fork_op = call->op;
 	emit_noisy(&e, sizeof(e), EDR_FORK);
 }
 
@@ -151,11 +158,14 @@ int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
 	u32 kthread = child->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	struct clone_call call;
 
+	/* Once, before the two part: each pointer that is read costs the verifier a search through the kernel's BTF. */
+	call.flags = clone_flags(parent, child, &call.op);
 	if (parent->tgid == child->tgid)
-		report_thread(parent, child, kthread);
+		report_thread(parent, child, kthread, &call);
 	else
-		report_fork(parent, child, kthread);
+		report_fork(parent, child, kthread, &call);
 	return 0;
 }
 

@@ -20,15 +20,13 @@ struct entered {
 
 #define ON_X86 bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax)
 
-/* dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper", 5.15): with it the pointer has a type, and plain loads do. */
-#define REGS_TYPED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
-#define REG(regs, field) (REGS_TYPED ? (regs)->field : BPF_CORE_READ(regs, field))
+#define REG(regs, field) (TASK_TYPED ? (regs)->field : BPF_CORE_READ(regs, field))
 
 static __always_inline void *entry_regs(void)
 {
 	struct task_struct *task;
 
-	if (REGS_TYPED)
+	if (TASK_TYPED)
 		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	task = (void *)bpf_get_current_task();
 	return BPF_CORE_READ(task, stack) + THREAD_SIZE - bpf_core_type_size(struct pt_regs);
@@ -41,7 +39,7 @@ static __always_inline bool entered_x86(struct entered *c)
 
 	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
 		return false;
-	if (!REGS_TYPED && (REG(regs, cs) != USER_CS || REG(regs, ss) != USER_DS))
+	if (!TASK_TYPED && (REG(regs, cs) != USER_CS || REG(regs, ss) != USER_DS))
 		return false; /* a stack of another size */
 	c->nr = REG(regs, orig_ax);
 	c->args[0] = REG(regs, di);

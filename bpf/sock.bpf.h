@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* What net.bpf.h wants to know of sockets, read from them; and the TCP socket's changes of state. */
+/* What net.bpf.h wants to know of processes and sockets, read from them; and the TCP socket's changes of state. */
 #ifndef EDR_SOCK_BPF_H
 #define EDR_SOCK_BPF_H
 
@@ -55,31 +55,50 @@ static __always_inline bool announced_take(u64 cookie)
 	return !bpf_map_delete_elem(&announced, &cookie);
 }
 
+/* A number for a socket. The difference of two pointers is one that the verifier lets us reckon with. */
+static __always_inline u64 sock_key(struct sock *sk)
+{
+	u64 key = (u64)sk;
+
+	asm volatile("%0 -= %1" : "+r"(key) : "r"(&reader_state));
+	return key;
+}
+
+static __always_inline void connect_identity(struct edr_connect *e, u64 ids)
+{
+	struct task_struct *task;
+
+	if (TASK_TYPED) {
+		task = bpf_get_current_task_btf();
+		header_fill(&e->hdr, EDR_CONNECT, sizeof(*e), task->group_leader->start_boottime,
+			    ids);
+		e->uid = task->cred->uid.val;
+	} else {
+		header_fill(&e->hdr, EDR_CONNECT, sizeof(*e), current_start_ns(), ids);
+		e->uid = bpf_get_current_uid_gid();
+	}
+}
+
 /* The peer's address from the socket itself; its length. */
 static __always_inline u32 sock_peer(struct sock *sk, u8 *to)
 {
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
+	if (sk->__sk_common.skc_family == AF_INET) {
 		struct sockaddr_in_ *in = (void *)to;
 
 		__builtin_memset(in, 0, sizeof(*in));
 		in->family = AF_INET;
-		in->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-		in->addr = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		in->port = sk->__sk_common.skc_dport;
+		in->addr = sk->__sk_common.skc_daddr;
 		return sizeof(*in);
 	} else {
 		struct sockaddr_in6_ *in6 = (void *)to;
 
 		__builtin_memset(in6, 0, sizeof(*in6));
 		in6->family = AF_INET6;
-		in6->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		in6->port = sk->__sk_common.skc_dport;
 		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), &sk->__sk_common.skc_v6_daddr);
 		return sizeof(*in6);
 	}
-}
-
-static __always_inline u32 pending_peer(u64 key, struct pending_connect *p, u8 *to)
-{
-	return sock_peer((struct sock *)key, to);
 }
 
 /* The socket behind a descriptor: its type and protocol. Another thread may have closed it since. */
@@ -105,16 +124,17 @@ static __always_inline void connect_socket(struct edr_connect *e, u32 fd)
 /* In the context of the process that connects. */
 static __always_inline void tcp_connect_begins(struct sock *sk)
 {
-	u64 cookie = sk->__sk_common.skc_cookie.counter, key = (u64)sk;
-	struct connect_call *call = connect_call_of(bpf_get_current_pid_tgid());
+	u64 cookie = sk->__sk_common.skc_cookie.counter, key = sock_key(sk);
+	u64 ids = bpf_get_current_pid_tgid();
+	struct connect_call *call = connect_call_of(ids);
 	struct pending_connect pending = {};
 	struct connect_record r;
 
-	if (!connect_init(&r, EDR_SEEN_SOCKET))
+	if (!connect_init(&r, ids, EDR_SEEN_SOCKET))
 		return;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
-	if (bpf_map_update_elem(&pending_connects, &key, &pending, BPF_ANY))
+	if (!pending_begin(key, &pending))
 		emit_lost(EDR_CONNECT_RESULT);
 	if (call) {
 		call->sk = key;
@@ -130,8 +150,8 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 /* In whatever context the answer came in: the process is the one that was noted. */
 static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 {
-	u64 key = (u64)sk, now = bpf_ktime_get_boot_ns();
-	struct pending_connect *p = bpf_map_lookup_elem(&pending_connects, &key);
+	u64 key = sock_key(sk);
+	struct pending_connect *p = pending_of(key);
 	struct connect_call *call;
 	int err;
 
@@ -139,14 +159,15 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 		return;
 	err = sk->sk_err;
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
-	p->end_ns = now;
+	p->end_ns = bpf_ktime_get_boot_ns();
+	p->peer_len = sock_peer(sk, p->peer);
 	call = connect_call_of(p->hdr.tid);
 	if (call && call->sk == key) {
 		p->ended = 1; /* connect_settled() knows whether the call has said it */
 		return;
 	}
-	result_emit(key, p, p->result, now);
-	bpf_map_delete_elem(&pending_connects, &key);
+	result_emit(p);
+	pending_end(key);
 }
 
 SEC("tp_btf/inet_sock_set_state")

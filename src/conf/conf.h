@@ -43,6 +43,7 @@ struct conf {
 	char *hooks;			      /* default, lean */
 	unsigned ring_exec_kb, ring_noisy_kb; /* 0: a share of memory_mb */
 	char *btf_path;			      /* empty: none */
+	unsigned reopen_min, reopen_max;      /* s */
 	bool self_test;
 	/* [OUTPUT] */
 	char *output; /* JSON lines are appended; empty: none */

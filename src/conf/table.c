@@ -157,6 +157,12 @@ const struct conf_key conf_table[] = {
 	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two. "
 		  "0: a 32nd of memory_mb." },
+	{ "SOURCE", "reopen_min", CONF_UINT, 0, AT(reopen_min), "1", 1, 3600,
+	  .help = "Seconds after which a source that has gone away is tried again when the first "
+		  "try, which is made at once, has failed; doubled with each more." },
+	{ "SOURCE", "reopen_max", CONF_UINT, 0, AT(reopen_max), "60", 1, 86400,
+	  .help = "Seconds between two tries at most. A source that lasts longer than that begins "
+		  "with reopen_min again." },
 	{ "SOURCE", "self_test", CONF_BOOL, CONF_LIVE, AT(self_test), "true",
 	  .help = "Run a child at the start and once a cell and require that its exec is seen." },
 

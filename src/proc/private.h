@@ -68,8 +68,8 @@ void cgroups_free(struct cgroups *c, struct strings *s);
 
 struct proc_node {
 	struct proc_entry e;
-	UT_hash_handle hh;	 /* key: e.tgid; only the newest with that tgid is in the table */
-	struct proc_node *older; /* the one before with the same tgid, by falling start_ns */
+	struct proc_node *beside; /* in the same slot; only the newest with its tgid is in one */
+	struct proc_node *older;  /* the one before with the same tgid, by falling start_ns */
 	struct proc_node *prev, *next;
 	edr_u64 end_ns;	      /* when e.exited */
 	bool healed;	      /* e.exited, but nobody told: we found out */
@@ -79,7 +79,8 @@ struct proc_node {
 struct proc_chunk;
 
 struct proc_table {
-	struct proc_node *index;
+	struct proc_node **index; /* n_slots, a power of two; see newest() */
+	size_t n_slots;
 	struct proc_node *alive;  /* oldest entry first */
 	struct proc_node *exited; /* in order of exit */
 	size_t n_exited;

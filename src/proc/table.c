@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table itself: who is in it, in which order they go. One uthash by tgid holds the newest
- * process of each tgid; older ones with the same tgid hang behind it by falling start time. Two
- * lists, of the living by age of the entry and of the exited in order of exit, make every eviction
- * O(1).
+ * The table itself: who is in it, in which order they go. An index by tgid holds the newest process
+ * of each tgid; older ones with the same tgid hang behind it by falling start time. Two lists, of
+ * the living by age of the entry and of the exited in order of exit, make every eviction O(1).
+ *
+ * The index is no uthash: each look there is three cache misses, and an exec takes eight. Tgids are
+ * given out in order, so neighbours are neighbours here too; where each BLOCK of them begins is by
+ * the process's key, so that nobody can choose tgids that share a slot.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +15,10 @@
 #include <utlist.h>
 
 #include "proc/private.h"
+#include "util/pow2.h"
 
 #define CHUNK_NODES 128
+#define BLOCK 1024
 /*
  * A tgid can come back only after all others were used: more entries of one are a forged stream,
  * and would be a chain to walk at every event.
@@ -37,6 +42,12 @@ struct proc_table *proc_table_new(size_t max_entries)
 	if (!t)
 		return NULL;
 	t->max = max_entries < 16 ? 16 : max_entries;
+	t->n_slots = pow2_down(t->max);
+	t->index = calloc(t->n_slots, sizeof(struct proc_node *));
+	if (!t->index) {
+		free(t);
+		return NULL;
+	}
 	t->max_string_bytes = t->max * STRING_BYTES_EACH;
 	if (t->max_string_bytes < MIN_STRING_BYTES)
 		t->max_string_bytes = MIN_STRING_BYTES;
@@ -53,7 +64,6 @@ void proc_table_free(struct proc_table *t)
 	if (!t)
 		return;
 	cgroups_free(&t->cgroups, &t->strings);
-	HASH_CLEAR(hh, t->index);
 	/* The nodes go with their chunks, so only what they point to is let go. */
 	for (n = t->alive; n || t->exited; n = next) {
 		if (!n) {
@@ -71,14 +81,23 @@ void proc_table_free(struct proc_table *t)
 		t->chunks = chunk->next;
 		free(chunk);
 	}
+	free(t->index);
 	free(t);
+}
+
+static struct proc_node **slot_of(const struct proc_table *t, edr_u32 tgid)
+{
+	const edr_u64 block = tgid / BLOCK;
+
+	return &t->index[(tgid + util_hash(&block, sizeof(block))) & (t->n_slots - 1)];
 }
 
 static struct proc_node *newest(const struct proc_table *t, edr_u32 tgid)
 {
-	struct proc_node *n;
+	struct proc_node *n = *slot_of(t, tgid);
 
-	HASH_FIND(hh, t->index, &tgid, sizeof(tgid), n);
+	while (n && n->e.tgid != tgid)
+		n = n->beside;
 	return n;
 }
 
@@ -96,11 +115,21 @@ struct proc_node *proc_find(const struct proc_table *t, edr_u32 tgid, edr_u64 st
 	return near;
 }
 
-/* False without memory: then nothing has changed. */
-static bool index_add(struct proc_table *t, struct proc_node *n)
+static void index_add(struct proc_table *t, struct proc_node *n)
 {
-	HASH_ADD(hh, t->index, e.tgid, sizeof(n->e.tgid), n);
-	return n->hh.tbl != NULL;
+	struct proc_node **slot = slot_of(t, n->e.tgid);
+
+	n->beside = *slot;
+	*slot = n;
+}
+
+static void index_remove(struct proc_table *t, const struct proc_node *n)
+{
+	struct proc_node **link = slot_of(t, n->e.tgid);
+
+	while (*link != n)
+		link = &(*link)->beside;
+	*link = n->beside;
 }
 
 static void unchain(struct proc_table *t, struct proc_node *n)
@@ -108,13 +137,9 @@ static void unchain(struct proc_table *t, struct proc_node *n)
 	struct proc_node *head = newest(t, n->e.tgid), **link;
 
 	if (head == n) {
-		HASH_DEL(t->index, n);
-		/*
-		 * A delete has just made room: adding one takes no memory, unless it was the last
-		 * of all.
-		 */
-		if (n->older && !index_add(t, n->older))
-			n->older->hh.tbl = NULL;
+		index_remove(t, n);
+		if (n->older)
+			index_add(t, n->older);
 		return;
 	}
 	for (link = head ? &head->older : NULL; link && *link; link = &(*link)->older) {
@@ -266,28 +291,23 @@ static void node_clear(struct proc_node *n, edr_u32 tgid, edr_u64 start_ns)
 	n->e.exe = n->e.filename = n->e.cmdline = n->e.container = n->e.cgroup = strings_none;
 }
 
-/* Enters n among those of its tgid. head: the newest of them, may be NULL. False without memory. */
-static bool enchain(struct proc_table *t, struct proc_node *head, struct proc_node *n)
+/* Enters n among those of its tgid. head: the newest of them, may be NULL. */
+static void enchain(struct proc_table *t, struct proc_node *head, struct proc_node *n)
 {
 	struct proc_node **link;
 
-	if (!head)
-		return index_add(t, n);
-	if (n->e.start_ns >= head->e.start_ns) {
-		HASH_DEL(t->index, head);
-		if (!index_add(t, n)) {
-			index_add(t, head);
-			return false;
-		}
+	if (!head || n->e.start_ns >= head->e.start_ns) {
+		if (head)
+			index_remove(t, head);
+		index_add(t, n);
 		n->older = head;
-		return true;
+		return;
 	}
 	for (link = &head->older; *link && (*link)->e.start_ns > n->e.start_ns;
 	     link = &(*link)->older)
 		;
 	n->older = *link;
 	*link = n;
-	return true;
 }
 
 /* Keeps the chain behind head short. */
@@ -321,11 +341,7 @@ struct proc_node *proc_insert(struct proc_table *t, edr_u32 tgid, edr_u64 start_
 		proc_set_healed(t, head, start_ns);
 	n->e.exited = head && head->e.start_ns > start_ns;
 	n->end_ns = n->e.exited ? head->e.start_ns : 0;
-	if (!enchain(t, head, n)) {
-		n->next = t->spare;
-		t->spare = n;
-		return NULL;
-	}
+	enchain(t, head, n);
 	t->stats.entries++;
 	enlist(t, n);
 	return n;
@@ -375,6 +391,6 @@ void proc_table_stats(const struct proc_table *t, struct proc_stats *out)
 
 	*out = t->stats;
 	out->bytes = sizeof(*t) + t->n_chunks * sizeof(struct proc_chunk) + t->strings.bytes +
-		     n_cgroups * sizeof(struct cgroup_path) +
-		     (HASH_COUNT(t->index) + n_cgroups) * PROC_SLOT_BYTES;
+		     n_cgroups * (sizeof(struct cgroup_path) + PROC_SLOT_BYTES) +
+		     t->n_slots * sizeof(struct proc_node *);
 }

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,20 +33,20 @@ static void to_hex(const unsigned char *bytes, size_t n, char *out)
 	*out = '\0';
 }
 
-int chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
+void chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
+	unsigned char digest[SHA256_DIGEST_SIZE];
+	struct sha256_ctx ctx;
 
-	if (!EVP_Digest(data, len, digest, &n, EVP_sha256(), NULL) || 2 * n != DIGITS)
-		return -EIO;
-	to_hex(digest, n, out);
-	return 0;
+	sha256_init(&ctx);
+	sha256_update(&ctx, len, data);
+	sha256_digest(&ctx, sizeof(digest), digest);
+	to_hex(digest, sizeof(digest), out);
 }
 
 bool chain_same(const char a[CHAIN_HEX], const char b[CHAIN_HEX])
 {
-	return a[0] && b[0] && CRYPTO_memcmp(a, b, CHAIN_HEX) == 0;
+	return a[0] && b[0] && memeql_sec(a, b, CHAIN_HEX);
 }
 
 static bool is_hex(const char *s)
@@ -168,65 +169,45 @@ struct body {
 	size_t n, cut;
 };
 
-/* The text up to the member, and the member. */
-static bool update(EVP_MD_CTX *ctx, const struct body *b, const struct buf *member)
+/* The text up to the member in n pieces, and as the last the member. */
+static struct wire_span piece(const struct body *b, const struct buf *member, size_t i)
 {
-	for (size_t i = 0; i < b->n; i++)
-		if (!EVP_DigestUpdate(ctx, b->piece[i].data,
-				      b->piece[i].len - (i + 1 == b->n ? b->cut : 0)))
-			return false;
-	return EVP_DigestUpdate(ctx, member->data, member->len);
+	if (i == b->n)
+		return (struct wire_span){ member->data, member->len };
+	return (struct wire_span){ b->piece[i].data,
+				   b->piece[i].len - (i + 1 == b->n ? b->cut : 0) };
 }
 
-static int digest_of(const struct body *b, const struct buf *member, char out[CHAIN_HEX])
+static void digest_of(const struct body *b, const struct buf *member, char out[CHAIN_HEX])
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	unsigned n = 0;
-	bool good;
+	unsigned char digest[SHA256_DIGEST_SIZE];
+	struct sha256_ctx ctx;
 
-	if (!ctx)
-		return -ENOMEM;
-	good = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) && update(ctx, b, member) &&
-	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
-	EVP_MD_CTX_free(ctx);
-	if (!good)
-		return -EIO;
-	to_hex(digest, n, out);
-	return 0;
-}
+	sha256_init(&ctx);
+	for (size_t i = 0; i <= b->n; i++) {
+		const struct wire_span p = piece(b, member, i);
 
-/*
- * RFC 2104 by hand, for the text is in pieces and HMAC_Update() is deprecated in OpenSSL 3 while
- * EVP_MAC is not in 1.1.1: H(key ^ opad, H(key ^ ipad, text)).
- */
-static int hmac_of(const struct chain_key *key, const struct body *b, const struct buf *member,
-		   char out[CHAIN_HEX])
-{
-	unsigned char pad[2][64] = { { 0 } }, digest[EVP_MAX_MD_SIZE];
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	unsigned n = 0;
-	bool good = ctx != NULL;
-
-	if (key->len > sizeof(pad[0]))
-		good = good && EVP_Digest(key->bytes, key->len, pad[0], NULL, EVP_sha256(), NULL);
-	else
-		memcpy(pad[0], key->bytes, key->len);
-	for (size_t i = 0; i < sizeof(pad[0]); i++) {
-		pad[1][i] = pad[0][i] ^ 0x5c;
-		pad[0][i] ^= 0x36;
+		sha256_update(&ctx, p.len, (const unsigned char *)p.data);
 	}
-	good = good && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-	       EVP_DigestUpdate(ctx, pad[0], sizeof(pad[0])) && update(ctx, b, member) &&
-	       EVP_DigestFinal_ex(ctx, digest, &n) && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-	       EVP_DigestUpdate(ctx, pad[1], sizeof(pad[1])) && EVP_DigestUpdate(ctx, digest, n) &&
-	       EVP_DigestFinal_ex(ctx, digest, &n) && 2 * n == DIGITS;
-	EVP_MD_CTX_free(ctx);
-	OPENSSL_cleanse(pad, sizeof(pad));
-	if (!good)
-		return -EIO;
-	to_hex(digest, n, out);
-	return 0;
+	sha256_digest(&ctx, sizeof(digest), digest);
+	to_hex(digest, sizeof(digest), out);
+}
+
+static void hmac_of(const struct chain_key *key, const struct body *b, const struct buf *member,
+		    char out[CHAIN_HEX])
+{
+	unsigned char digest[SHA256_DIGEST_SIZE];
+	struct hmac_sha256_ctx ctx;
+
+	hmac_sha256_set_key(&ctx, key->len, key->bytes);
+	for (size_t i = 0; i <= b->n; i++) {
+		const struct wire_span p = piece(b, member, i);
+
+		hmac_sha256_update(&ctx, p.len, (const unsigned char *)p.data);
+	}
+	hmac_sha256_digest(&ctx, sizeof(digest), digest);
+	explicit_bzero(&ctx, sizeof(ctx));
+	to_hex(digest, sizeof(digest), out);
 }
 
 /* link->sha256 and, with a key, ->hmac_sha256, over the text with both blank. */
@@ -242,9 +223,11 @@ static int digest_link(const struct body *b, struct chain_link *link, bool with_
 		memcpy(link->hmac_sha256, zeros, sizeof(zeros));
 	add_member(&blank, link);
 	link->hmac_sha256[0] = '\0';
-	err = buf_failed(&blank) ? -ENOMEM : digest_of(b, &blank, link->sha256);
+	err = buf_failed(&blank) ? -ENOMEM : 0;
+	if (!err)
+		digest_of(b, &blank, link->sha256);
 	if (!err && key && key->len)
-		err = hmac_of(key, b, &blank, link->hmac_sha256);
+		hmac_of(key, b, &blank, link->hmac_sha256);
 	buf_free(&blank);
 	return err;
 }
@@ -354,16 +337,16 @@ int chain_key_load(struct chain_key *key, const char *path, char *err, size_t er
 	if (n > 0 && block[n - 1] == '\n')
 		n--;
 	if (n < CHAIN_KEY_MIN || n > CHAIN_KEY_MAX) {
-		OPENSSL_cleanse(block, sizeof(block));
+		explicit_bzero(block, sizeof(block));
 		return refuse(err, err_size, path, "must hold a key of 16 to 4096 bytes", -EINVAL);
 	}
 	memcpy(key->bytes, block, (size_t)n);
 	key->len = (size_t)n;
-	OPENSSL_cleanse(block, sizeof(block));
+	explicit_bzero(block, sizeof(block));
 	return 0;
 }
 
 void chain_key_wipe(struct chain_key *key)
 {
-	OPENSSL_cleanse(key, sizeof(*key));
+	explicit_bzero(key, sizeof(*key));
 }

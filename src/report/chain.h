@@ -44,7 +44,7 @@ struct chain_link {
 /*
  * Puts the member in, at the end of a report's text as rj_print() makes it, and fills in what of
  * link is to come: sha256, hmac_sha256. key may be NULL. 0; -EINVAL when the text is no report or
- * has the member already; -ENOMEM; -EIO when libcrypto fails.
+ * has the member already; -ENOMEM.
  */
 int chain_seal(struct buf *text, struct chain_link *link, const struct chain_key *key);
 
@@ -62,12 +62,12 @@ bool chain_unseal(struct buf *text);
 /* Reads the member from a text. False when there is none that chain_seal() could have written. */
 bool chain_read(const char *text, size_t len, struct chain_link *out);
 
-/* What the text's digests must be: into sha256 and, with a key, hmac. 0, -EINVAL, -ENOMEM, -EIO. */
+/* What the text's digests must be: into sha256 and, with a key, hmac. 0, -EINVAL, -ENOMEM. */
 int chain_digest(const char *text, size_t len, const struct chain_key *key, char sha256[CHAIN_HEX],
 		 char hmac[CHAIN_HEX]);
 
-/* Of bytes as they are. 0 or -EIO. */
-int chain_sha256(const void *data, size_t len, char out[CHAIN_HEX]);
+/* Of bytes as they are. */
+void chain_sha256(const void *data, size_t len, char out[CHAIN_HEX]);
 
 /* In a time that does not tell where they differ. */
 bool chain_same(const char a[CHAIN_HEX], const char b[CHAIN_HEX]);

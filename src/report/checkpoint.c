@@ -2,7 +2,6 @@
 #include "report/checkpoint.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,20 +57,18 @@ bool checkpoint_parse(const char *id, struct checkpoint_name *out)
 
 /* ---- the seal ---- */
 
-int checkpoint_key(struct chain_key *out, const struct chain_key *key)
+void checkpoint_key(struct chain_key *out, const struct chain_key *key)
 {
 	char hex[CHAIN_HEX];
 	int n;
 
 	memset(out, 0, sizeof(*out));
 	if (!key || !key->len)
-		return 0;
-	if (chain_sha256(key->bytes, key->len, hex) != 0)
-		return -EIO;
+		return;
+	chain_sha256(key->bytes, key->len, hex);
 	n = snprintf((char *)out->bytes, sizeof(out->bytes), "checkpoint %s", hex);
 	out->len = (size_t)n;
-	OPENSSL_cleanse(hex, sizeof(hex));
-	return 0;
+	explicit_bzero(hex, sizeof(hex));
 }
 
 /* At the end of a report's text, which becomes that checkpoint's. */

@@ -41,9 +41,9 @@ void checkpoints_end(struct checkpoints *c);
 
 /*
  * What checkpoints are signed with where reports are signed with key (may be NULL): another one, so that
- * none of them passes for a report, nor a report for one of them. 0 or -EIO.
+ * none of them passes for a report, nor a report for one of them.
  */
-int checkpoint_key(struct chain_key *out, const struct chain_key *key);
+void checkpoint_key(struct chain_key *out, const struct chain_key *key);
 
 /*
  * Nobody is killed so often in a window: greater runs are planted. Names above the second count only where

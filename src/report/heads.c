@@ -48,7 +48,7 @@ static int read_removed(struct heads_file *f, struct report_store *s, const char
 
 	f->removed_ok = true;
 	if (!err)
-		err = chain_sha256(text.data, text.len, sha256);
+		chain_sha256(text.data, text.len, sha256);
 	else if (err == -ENOENT)
 		err = 0;
 	if (!err && text.data)
@@ -539,10 +539,10 @@ static int write_removed(struct heads *h)
 	struct buf text = { 0 };
 	int err = heads_removed_text(&h->file, &text);
 
-	if (!err)
-		err = chain_sha256(text.data, text.len, h->removed_next);
-	if (!err)
+	if (!err) {
+		chain_sha256(text.data, text.len, h->removed_next);
 		err = write_heads(h);
+	}
 	if (!err)
 		err = report_file_replace(h->store, NULL, HEADS_REMOVED,
 					  (struct wire_span){ text.data, text.len });

@@ -448,12 +448,12 @@ static int read_left(struct report_shelf *s)
 					    .heads = s->heads,
 					    .lists_events = s->cfg.lists_events,
 					    .lists_threads = s->cfg.lists_threads };
-	int err = checkpoint_key(&s->open.key, key);
+	int err;
 
+	checkpoint_key(&s->open.key, key);
 	s->open.interval_s = s->cfg.checkpoint_s;
 	s->open.run = checkpoint_last_run(s->store) + 1;
-	if (!err)
-		err = recover_all(s->store, &cfg, &s->left);
+	err = recover_all(s->store, &cfg, &s->left);
 	s->due = s->left.list;
 	s->left.list = NULL;
 	if (s->left.last_run >= s->open.run)

@@ -26,6 +26,7 @@
 #include "wire/wire.h"
 
 #define FIRST_GATHER_MS 50
+#define START_GATHER_MS 10
 #define GATHER_MS 100 /* half of what an event may take to arrive, see tests/kernel/latency.sh */
 #define TICK_NS 1000000000ULL /* a clock record at least this often */
 #define SLACK_NS 10000000ULL  /* a record may reach its ring this much later than its time says */
@@ -60,6 +61,7 @@ struct source {
 	bool lean;
 	bool started;
 	bool busy; /* the last round brought records */
+	bool any;  /* some round did */
 	char *agent;
 	struct buf degraded;
 	edr_s64 wall_offset_ns;
@@ -332,6 +334,12 @@ static int wait_events(struct source *s, int timeout_ms)
 	return n < 0 ? -errno : n;
 }
 
+/* The first record of all is not kept waiting for others. */
+static int at_most(const struct source *s, int ms)
+{
+	return s->any || ms < START_GATHER_MS ? ms : START_GATHER_MS;
+}
+
 /* Sleeps until there is something, then until a batch has gathered. */
 static int wait_batch(struct source *s, int timeout_ms)
 {
@@ -341,7 +349,7 @@ static int wait_batch(struct source *s, int timeout_ms)
 	if (timeout_ms < 0 || timeout_ms > tick_ms)
 		timeout_ms = tick_ms;
 	if (s->busy || s->batch.n)
-		return wait_events(s, timeout_ms < GATHER_MS ? timeout_ms : GATHER_MS);
+		return wait_events(s, at_most(s, timeout_ms < GATHER_MS ? timeout_ms : GATHER_MS));
 	state->sleeps = 1;
 	__sync_synchronize();
 	gather(s); /* what came in before the flag was up */
@@ -349,7 +357,7 @@ static int wait_batch(struct source *s, int timeout_ms)
 	state->sleeps = 0;
 	if (n <= 0)
 		return n;
-	return wait_events(s, FIRST_GATHER_MS);
+	return wait_events(s, at_most(s, FIRST_GATHER_MS));
 }
 
 static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void *ctx)
@@ -373,6 +381,7 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 		n += got;
 	} while (got && !(s->rings[0].drained && s->rings[1].drained));
 	s->busy = n > 0;
+	s->any = s->any || s->busy;
 	now = source_boot_ns();
 	if (now - s->ticked_ns >= TICK_NS) {
 		read_misses(s);

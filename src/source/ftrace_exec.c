@@ -9,6 +9,7 @@
 #include "source/ftrace_record.h"
 
 #define AT_FDCWD_ (-100)
+#define MAX_ERRNO 4095	  /* linux/err.h */
 #define ELFCLASS32 1	  /* elf.h */
 #define MODE_SETUID 04000 /* linux/stat.h */
 #define MODE_SETGID 02000
@@ -192,8 +193,10 @@ static bool snapshot_fits(const struct ft_translate *t, const struct ft_event *e
 	       t->last_exec[slot].time_ns <= e->time_ns || t->last_exec[slot].time_ns > s->taken_ns;
 }
 
-static void use_snapshot(struct exec_parts *p, const struct ft_snapshot *s, struct ft_task *leader)
+static void use_snapshot(struct ft_translate *t, struct exec_parts *p, const struct ft_snapshot *s,
+			 struct ft_task *leader)
 {
+	const struct ft_task *parent;
 	const char *at = (const char *)(s + 1);
 
 	p->snap = s;
@@ -210,7 +213,8 @@ static void use_snapshot(struct exec_parts *p, const struct ft_snapshot *s, stru
 	memcpy(leader->tty, s->status.tty, sizeof(leader->tty));
 	if (leader->ppid != s->status.ppid) { /* its parent has ended, or it was not known */
 		leader->ppid = s->status.ppid;
-		leader->parent_start_ns = 0;
+		parent = ft_tasks_get(&t->tasks, leader->ppid);
+		leader->parent_start_ns = parent ? parent->start_ns : 0;
 	}
 	p->ino = s->exe_ino;
 	p->dev = s->exe_dev;
@@ -391,7 +395,7 @@ void ft_on_exec(struct ft_translate *t, const struct ft_event *e, const struct f
 	task->threads = 1;
 	task->kthread = task->group_code_known = task->code_known = false;
 	if (snapshot_fits(t, e, task, snap))
-		use_snapshot(&p, snap, task);
+		use_snapshot(t, &p, snap, task);
 	use_probes(&p, task->call, task);
 	find_exe(t, &p, task);
 	choose_args(&p, task->call);
@@ -429,7 +433,7 @@ void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
 	const struct ft_call *call;
 	struct wire_build b;
 
-	if (!leader || (edr_s32)ret >= 0)
+	if (!leader || (edr_s32)ret >= 0 || (edr_s32)ret < -MAX_ERRNO)
 		return;
 	call = task->call;
 	r = (struct edr_exec_failed){ .hdr = ft_header(e, leader),

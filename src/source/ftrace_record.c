@@ -243,11 +243,12 @@ static void on_fork(struct ft_translate *t, const struct ft_event *e)
 {
 	const edr_u32 tid = (edr_u32)ft_number(e, FT_FORK_CHILD_PID);
 	struct ft_task *caller = ft_tasks_get(&t->tasks, e->tid), *parent, *child;
-	edr_u32 op;
+	edr_u32 op, tgid;
 
 	parent = ft_owner(t, caller);
 	if (!parent || tid == 0)
 		return;
+	tgid = parent->tgid;
 	op = take_fork_op(caller);
 	child = ft_tasks_find(&t->tasks, tid);
 	/* Without its announcement it is another one's, who had the number before. */
@@ -255,7 +256,7 @@ static void on_fork(struct ft_translate *t, const struct ft_event *e)
 		child = child_unannounced(t, e, parent, tid);
 	if (!child)
 		return;
-	parent = ft_tasks_find(&t->tasks, parent->tgid);
+	parent = ft_tasks_find(&t->tasks, tgid); /* a forged child may have taken its place */
 	if (!parent)
 		return;
 	child->flags_known = false; /* told */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash for tables whose keys come from elsewhere: SipHash-1-3 under a key drawn once a process, so that nobody can
- * choose names that all fall into one bucket. It differs from run to run: nothing that is written may depend on the
- * order of a table.
+ * A hash for tables whose keys come from elsewhere, under a key drawn once a process, so that nobody can choose names that
+ * all fall into one bucket; only its low 32 bits are always filled. It differs from run to run: nothing that is written may
+ * depend on the order of a table.
  *
  * With uthash:  #define HASH_FUNCTION(key, len, hashv) UTIL_HASH_FUNCTION(key, len, hashv)
  * before uthash.h is included.

@@ -16,7 +16,7 @@
 
 #include "truth.h"
 
-#define DEEP 200
+#define DEEP 100
 #define WIDE 60
 #define NOBODY 65534
 #define SOME_GROUP 65533
@@ -298,7 +298,7 @@ const struct scene scenes_path[] = {
 	{ "dotdot", scene_dotdot, "a path with ., .. and //" },
 	{ "mounts", scene_mounts, "a tmpfs and a bind mount in a mount namespace of its own" },
 	{ "chroot", scene_chroot, "below a root of its own" },
-	{ "deep", scene_deep, "200 directories deep" },
+	{ "deep", scene_deep, "100 directories deep" },
 	{ "deep_long", scene_deep_long, "a path of almost PATH_MAX bytes" },
 	{ "too_deep", scene_too_deep, "deeper than the kernel side walks" },
 	{ "deleted", scene_deleted, "a file that has been deleted" },

@@ -62,6 +62,8 @@ static const struct sample {
 	  { "4", "16", "1048576" },
 	  "1048577",
 	  "from 0 to 1048576" },
+	{ "SOURCE", "reopen_min", "1", { "2", "3600", "30" }, "0", "from 1 to 3600" },
+	{ "SOURCE", "reopen_max", "60", { "1", "86400", "300" }, "86401", "from 1 to 86400" },
 	{ "SOURCE", "self_test", "true", { "false", "false", "false" }, "2", "true or false" },
 	{ "OUTPUT", "output", "", { "/o", "o.jsonl", "o p" }, "'o'", "without quotes" },
 	{ "OUTPUT", "stdout_events", "false", { "true", "true", "true" }, "", "true or false" },
