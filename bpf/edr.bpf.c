@@ -20,13 +20,17 @@
 
 #include "compat.bpf.h"
 #include "emit.bpf.h"
+#include "current.bpf.h"
 #include "filter.bpf.h"
 #include "calls.bpf.h"
 #include "regs.bpf.h"
 #include "path.bpf.h"
+#include "argv.bpf.h"
 #include "exec.bpf.h"
+#include "exec_failed.bpf.h"
 #include "proc.bpf.h"
 #include "net.bpf.h"
+#include "sock.bpf.h"
 #include "syscall.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

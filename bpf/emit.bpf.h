@@ -125,17 +125,6 @@ static __always_inline void scratch_put(u32 *slot)
 	bpf_map_push_elem(&scratch_free, slot, BPF_ANY);
 }
 
-/* For programs that get no pointer to the task from their hook. */
-static __always_inline u64 current_start_ns(void)
-{
-	struct task_struct *task;
-
-	if (TASK_TYPED)
-		return bpf_get_current_task_btf()->group_leader->start_boottime;
-	task = (void *)bpf_get_current_task();
-	return BPF_CORE_READ(task, group_leader, start_boottime);
-}
-
 /* Of the current process, which started at start_ns; ids as bpf_get_current_pid_tgid() has them. */
 static __always_inline void header_fill(struct edr_hdr *h, u32 type, u32 len, u64 start_ns, u64 ids)
 {

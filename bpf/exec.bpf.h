@@ -3,9 +3,6 @@
  * exec: read at sched_process_exec, after the kernel has copied the arguments to the new stack: they are
  * resident there, and nobody but the new program can change them. Nothing of it depends on a syscall
  * tracepoint, so 32-bit programs, execveat, memfd and threads look alike.
- *
- * exec_failed: read when the call has failed and returns to its caller, whose memory the kernel has just
- * touched; at entry, after a fork, a literal is often not mapped yet.
  */
 #ifndef EDR_EXEC_BPF_H
 #define EDR_EXEC_BPF_H
@@ -13,13 +10,8 @@
 #define S_ISUID 04000
 #define S_ISGID 02000
 #define S_IXGRP 00010
-#define AT_FDCWD -100
 #define ELF_CLASS_AT 4 /* e_ident[EI_CLASS], elf.h */
 #define ELFCLASS32 1
-#define ARGV_CHUNK 4096
-#define FAILED_ARGS 256	    /* of a failed exec: this many arguments, */
-#define FAILED_ARG_MAX 4096 /* of this many bytes each, */
-#define FAILED_END 28672    /* as long as the record is not longer than this */
 
 /* cgroup ids whose path has been sent; the value tells whether filters leave the cgroup out. */
 struct {
@@ -122,40 +114,6 @@ static __always_inline void exec_file(struct edr_exec *e, struct file *exe,
 	}
 }
 
-/* A kernel string to `at` in the record; its length without the NUL. */
-static __always_inline u32 exec_string(struct scratch *s, u32 at, u32 max, const char *from)
-{
-	long n = bpf_probe_read_kernel_str(&s->data[at & 16383], max, from);
-
-	if (n == max)
-		s->hdr.flags |= EDR_F_PATH_TRUNCATED;
-	return n > 0 && n <= max ? n - 1 : 0;
-}
-
-static __always_inline u32 exec_argv(struct scratch *s, u32 at, struct mm_struct *mm)
-{
-	u64 from = mm->arg_start, bytes = mm->arg_end - from;
-	u32 len = bytes > EDR_ARGV_MAX ? EDR_ARGV_MAX : bytes, done, part;
-
-	s->exec.argv_bytes = bytes > 0xffffffff ? 0xffffffff : bytes;
-	if (bytes > EDR_ARGV_MAX)
-		s->hdr.flags |= EDR_F_TRUNCATED;
-	if (len == 0 || !bpf_probe_read_user(&s->data[at & 16383], len, (void *)from))
-		return len;
-	/* A page has been swapped out already: take what is there, page by page. */
-	for (done = 0; done < EDR_ARGV_MAX; done += ARGV_CHUNK) {
-		if (done >= len)
-			break;
-		part = len - done;
-		if (part > ARGV_CHUNK)
-			part = ARGV_CHUNK;
-		if (bpf_probe_read_user(&s->data[(at & 16383) + done], part, (void *)(from + done)))
-			break;
-	}
-	s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
-	return done < len ? done : len;
-}
-
 static __always_inline void exec_report(struct scratch *s, struct task_struct *task, u32 old_tid,
 					struct linux_binprm *bprm)
 {
@@ -198,7 +156,7 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 	}
 	at += e->interp.len;
 	e->argv.off = at;
-	e->argv.len = exec_argv(s, at, mm);
+	e->argv.len = exec_argv(s, at, mm->arg_start, mm->arg_end - mm->arg_start);
 	at += e->argv.len;
 	s->hdr.len = at;
 	if (at <= EDR_RECORD_MAX)
@@ -226,123 +184,31 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-#define NOBODYS_ADDRESS (-4096ULL) /* no user memory can be there */
-
-/*
- * argv of a caller that lives on: pointers and strings are its own memory, each read may fail. The offset
- * lives in the record between rounds: 5.10's verifier then needs 10 k instead of over a million steps.
- */
-static __always_inline void failed_argv(struct scratch *s, u64 argv)
-{
-	u32 at, i;
-	u64 arg;
-	long n;
-
-	for (i = 0; i < FAILED_ARGS; i++) {
-		at = *(volatile u32 *)&s->hdr.len;
-		arg = 0;
-		if (bpf_probe_read_user(&arg, sizeof(arg), (void *)(argv + 8 * i))) {
-			s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
-			break;
-		}
-		if (!arg)
-			break;
-		if (at > FAILED_END) {
-			s->hdr.flags |= EDR_F_TRUNCATED;
-			break;
-		}
-		n = bpf_probe_read_user_str(&s->data[at], FAILED_ARG_MAX, (void *)arg);
-		if (n <= 0 || n > FAILED_ARG_MAX) {
-			s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
-			break;
-		}
-		if (n == FAILED_ARG_MAX)
-			s->hdr.flags |= EDR_F_TRUNCATED;
-		s->hdr.len = at + n;
-		s->exec_failed.argc = i + 1;
-	}
-	if (i == FAILED_ARGS)
-		s->hdr.flags |= EDR_F_TRUNCATED;
-}
+/* ---- what exec_failed.bpf.h wants to know ---- */
 
 /*
  * Past the point of no return the registers point into memory that is not the caller's any more, but what the new file
  * wants to be read there. begin_new_exec() makes it empty, and start_code is set when all of the file is in place.
  * fs/binfmt_elf.c
  */
-static __always_inline bool memory_replaced(struct task_struct *task)
+static __always_inline bool memory_replaced(void)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
+
 	return !BPF_CORE_READ(task, mm, start_code);
 }
 
-static __always_inline void exec_failed_report(struct scratch *s, bool at_dir, s64 error)
+static __always_inline void failed_call(struct syscall_exit_ctx *ctx, struct entered *call)
 {
-	struct entered call = {};
-	u64 filename, argv;
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct edr_exec_failed *e = &s->exec_failed;
-	u32 at = sizeof(*e);
-	long n;
+	call_entered(call);
+}
 
-	header_init(&s->hdr, EDR_EXEC_FAILED, 0, current_start_ns());
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
+static __always_inline void failed_ids(struct edr_exec_failed *e)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
 	e->uid = BPF_CORE_READ(task, cred, uid.val);
 	e->euid = BPF_CORE_READ(task, cred, euid.val);
-	if (filtered(&s->hdr, e->comm, e->uid))
-		return;
-	e->error = -error;
-	call_entered(&call);
-	e->dirfd = at_dir ? (s32)call.args[0] : AT_FDCWD;
-	filename = at_dir ? call.args[1] : call.args[0];
-	argv = at_dir ? call.args[2] : call.args[1];
-	if (memory_replaced(task))
-		filename = argv = NOBODYS_ADDRESS;
-	n = bpf_probe_read_user_str(&s->data[at], EDR_PATH_MAX, (void *)filename);
-	if (n <= 0 || n > EDR_PATH_MAX) {
-		s->hdr.flags |= EDR_F_FILENAME_UNREADABLE;
-		n = 1;
-	}
-	e->filename.off = at;
-	e->filename.len = n - 1;
-	at += n - 1;
-	s->hdr.len = at;
-	e->argc = 0;
-	e->argv.off = at;
-	failed_argv(s, argv);
-	e->argv.len = s->hdr.len - at;
-	e->argv_bytes = e->argv.len;
-	at = s->hdr.len;
-	if (at <= EDR_RECORD_MAX)
-		emit_noisy(s, at, EDR_EXEC_FAILED);
-}
-
-static __always_inline int exec_returns(s64 ret, bool at)
-{
-	struct scratch *s;
-	u32 slot;
-
-	if (ret >= 0)
-		return 0;
-	s = scratch_get(&slot);
-	if (!s) {
-		emit_lost(EDR_EXEC_FAILED);
-		return 0;
-	}
-	exec_failed_report(s, at, ret);
-	scratch_put(&slot);
-	return 0;
-}
-
-SEC("tp/syscalls/sys_exit_execve")
-int sys_exit_execve(struct syscall_exit_ctx *ctx)
-{
-	return exec_returns(ctx->ret, false);
-}
-
-SEC("tp/syscalls/sys_exit_execveat")
-int sys_exit_execveat(struct syscall_exit_ctx *ctx)
-{
-	return exec_returns(ctx->ret, true);
 }
 
 #endif

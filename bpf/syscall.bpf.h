@@ -19,7 +19,7 @@ static __always_inline void syscall_report(struct edr_syscall_info *info, u32 nr
 {
 	struct edr_syscall e;
 
-	header_init(&e.hdr, EDR_SYSCALL, sizeof(e), current_start_ns());
+	header_of_current(&e.hdr, EDR_SYSCALL, sizeof(e));
 	bpf_get_current_comm(e.comm, sizeof(e.comm));
 	e.uid = bpf_get_current_uid_gid();
 	if (filtered(&e.hdr, e.comm, e.uid))

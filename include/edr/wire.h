@@ -57,6 +57,15 @@ struct edr_hdr {
 #define EDR_F_ADDR_UNVERIFIED 0x40u /* address read from the caller's memory, open to a race */
 #define EDR_F_FOREIGN_MOUNT \
 	0x80u /* the path hangs in no mount, or another namespace's than the process's */
+/* Sources other than the CO-RE object: */
+#define EDR_F_ARGS_FROM_PROBE \
+	0x100u /* arguments as the kernel laid them out, or as the caller had them */
+#define EDR_F_ARGS_FROM_PROC 0x200u /* arguments as the process showed them after the event */
+#define EDR_F_ADDR_UNKNOWN 0x400u   /* the hook does not show the address */
+#define EDR_F_IDS_INHERITED \
+	0x800u /* ids, cgroup and terminal are the parent's: the process was gone */
+#define EDR_F_EXE_UNRESOLVED 0x1000u /* exe is the file name as given to exec */
+#define EDR_F_CODE_UNKNOWN 0x2000u   /* nothing told the exit code */
 
 #define EDR_EXEC_SETUID 0x1u
 #define EDR_EXEC_SETGID 0x2u

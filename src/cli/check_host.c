@@ -93,7 +93,7 @@ static void check_btf(struct check *c)
 		check_add(
 			c, "BTF",
 			err == EPERM || err == EACCES ? CHECK_NO_PERMISSION : CHECK_MISSING,
-			"the kernel does not describe its types, so the BPF programs cannot be "
+			"the kernel does not describe its types, so the CO-RE programs cannot be "
 			"fitted to it",
 			"use a kernel with CONFIG_DEBUG_INFO_BTF=y (all large distributions' are)");
 	btf__free(btf);
@@ -280,16 +280,8 @@ static void check_reports_dir(struct check *c)
 	buf_free(&what);
 }
 
-static void check_source(struct check *c)
-{
-	if (strcmp(c->conf->source, "ftrace") == 0)
-		check_add(c, "source", CHECK_MISSING, "this version has no ftrace source yet",
-			  "use --source bpf or auto");
-}
-
 void check_host(struct check *c)
 {
-	check_source(c);
 	check_caps(c);
 	check_btf(c);
 	check_lockdown(c);

@@ -6,22 +6,19 @@
 #include <sys/utsname.h>
 
 #include "cli/check.h"
+#include "cli/check_steps.h"
 #include "cli/cli.h"
 #include "cli/live.h"
 #include "edr_version.h"
-#include "source/probe.h"
 #include "util/buf.h"
 #include "util/text.h"
 
-#define MAX_PROGRAMS 64
 #define STATS_SECONDS 5
 
 struct verdict {
 	struct check check;
-	struct source_program programs[MAX_PROGRAMS];
-	int n_programs;	  /* -errno: none could be loaded */
+	struct check_steps steps;
 	unsigned seconds; /* of --stats; 0: without */
-	edr_u64 measured_ns;
 	const char *source;
 	int status;
 	const char *word; /* for --json */
@@ -37,40 +34,41 @@ static const char *const program_words[] = { [SOURCE_PROGRAM_USED] = "ok",
 					     [SOURCE_PROGRAM_NOT_ASKED] = "not asked",
 					     [SOURCE_PROGRAM_MISSING] = "missing" };
 
-static void probe_programs(struct verdict *v)
+/* What is missing for one way is none the less a gap where another works; these are for all. */
+static bool for_every_way(const char *name)
 {
-	char err[CLI_ERR_MAX] = "";
-	int n = -ENODATA;
+	return strcmp(name, "reports_dir") == 0 || strcmp(name, "lockdown") == 0;
+}
 
-	if (v->seconds) {
-		n = source_bpf_measure(&v->check.source, v->seconds, v->programs, MAX_PROGRAMS,
-				       &v->measured_ns, err, sizeof(err));
-		if (n < 0)
-			check_add(&v->check, "BPF statistics", CHECK_NOTE, err, "");
-	}
-	if (n < 0)
-		n = source_bpf_probe(&v->check.source, v->programs, MAX_PROGRAMS, err, sizeof(err));
-	v->n_programs = n;
-	if (n >= 0)
-		check_add(&v->check, "BPF programs", CHECK_OK, "can be loaded", "");
-	else
-		check_add(&v->check, "BPF programs",
-			  n == -EPERM || n == -EACCES ? CHECK_NO_PERMISSION : CHECK_MISSING, err,
-			  "");
+static enum check_state state_of(const struct verdict *v, const struct check_item *item)
+{
+	if (item->state > CHECK_GAP && v->steps.taken && !for_every_way(item->name))
+		return CHECK_GAP;
+	return item->state;
+}
+
+static enum check_state worst_of(const struct verdict *v)
+{
+	enum check_state worst = CHECK_OK;
+	int e = check_steps_error(&v->steps);
+
+	for (size_t i = 0; i < v->check.n; i++)
+		if (state_of(v, &v->check.items[i]) > worst)
+			worst = state_of(v, &v->check.items[i]);
+	for (int i = 0; i < v->steps.n_programs; i++)
+		if (v->steps.programs[i].state == SOURCE_PROGRAM_MISSING && worst < CHECK_GAP)
+			worst = CHECK_GAP;
+	if (v->steps.taken && v->steps.taken != source_ladder[0] && worst < CHECK_GAP)
+		worst = CHECK_GAP;
+	if (!v->steps.taken && worst < CHECK_MISSING)
+		worst = e == -EPERM || e == -EACCES ? CHECK_NO_PERMISSION : CHECK_MISSING;
+	return worst;
 }
 
 static void judge(struct verdict *v)
 {
-	enum check_state worst = CHECK_OK;
-
-	for (size_t i = 0; i < v->check.n; i++)
-		if (v->check.items[i].state > worst)
-			worst = v->check.items[i].state;
-	for (int i = 0; i < v->n_programs; i++)
-		if (v->programs[i].state == SOURCE_PROGRAM_MISSING && worst < CHECK_GAP)
-			worst = CHECK_GAP;
-	v->source = "bpf";
-	switch (worst) {
+	v->source = v->steps.taken ? v->steps.taken->name : "none";
+	switch (worst_of(v)) {
 	case CHECK_OK:
 	case CHECK_NOTE:
 		v->status = EX_OK;
@@ -109,7 +107,7 @@ static void json_member(struct buf *out, const char *key, const char *value, con
 /* Of one CPU. */
 static double percent(const struct verdict *v, edr_u64 ns)
 {
-	return v->measured_ns ? 100.0 * (double)ns / (double)v->measured_ns : 0;
+	return v->steps.measured_ns ? 100.0 * (double)ns / (double)v->steps.measured_ns : 0;
 }
 
 static double ns_a_run(edr_u64 ns, edr_u64 runs)
@@ -120,9 +118,9 @@ static double ns_a_run(edr_u64 ns, edr_u64 runs)
 static void sum_up(const struct verdict *v, edr_u64 *runs, edr_u64 *ns)
 {
 	*runs = *ns = 0;
-	for (int i = 0; i < v->n_programs; i++) {
-		*runs += v->programs[i].runs;
-		*ns += v->programs[i].run_ns;
+	for (int i = 0; i < v->steps.n_programs; i++) {
+		*runs += v->steps.programs[i].runs;
+		*ns += v->steps.programs[i].run_ns;
 	}
 }
 
@@ -141,7 +139,7 @@ static void json_sum(struct buf *out, const struct verdict *v)
 	edr_u64 runs, ns;
 
 	sum_up(v, &runs, &ns);
-	buf_addf(out, "{ \"seconds\": %.3f, ", (double)v->measured_ns / 1e9);
+	buf_addf(out, "{ \"seconds\": %.3f, ", (double)v->steps.measured_ns / 1e9);
 	json_runs(out, v, runs, ns);
 	buf_adds(out, " }");
 }
@@ -151,8 +149,8 @@ static void print_stats(const struct verdict *v)
 	edr_u64 runs, ns;
 
 	printf("\n  %-20s %-31s %10s %9s %8s\n", "program", "hook", "runs", "ns a run", "% of CPU");
-	for (int i = 0; i < v->n_programs; i++) {
-		const struct source_program *p = &v->programs[i];
+	for (int i = 0; i < v->steps.n_programs; i++) {
+		const struct source_program *p = &v->steps.programs[i];
 
 		if (p->state == SOURCE_PROGRAM_USED)
 			printf("  %-20s %-31s %10llu %9.0f %8.3f\n", p->name, p->hook, p->runs,
@@ -162,7 +160,7 @@ static void print_stats(const struct verdict *v)
 	printf("  %-52s %10llu %9.0f %8.3f\n", "sum, of one CPU", runs, ns_a_run(ns, runs),
 	       percent(v, ns));
 	printf("  measured for %.1f s; the statistics themselves take part of each run\n",
-	       (double)v->measured_ns / 1e9);
+	       (double)v->steps.measured_ns / 1e9);
 }
 
 static void print_json(const struct verdict *v, const struct utsname *uts)
@@ -182,25 +180,28 @@ static void print_json(const struct verdict *v, const struct utsname *uts)
 
 		buf_adds(&out, i ? ",\n    { " : "\n    { ");
 		json_member(&out, "name", item->name, ", ");
-		json_member(&out, "state", state_words[item->state], ", ");
+		json_member(&out, "state", state_words[state_of(v, item)], ", ");
 		json_member(&out, "what", item->what, ", ");
 		json_member(&out, "mend", item->mend, " }");
 	}
-	buf_adds(&out, "\n  ],\n  \"programs\": [");
-	for (int i = 0; i < v->n_programs; i++) {
+	buf_adds(&out, "\n  ],\n  \"sources\": ");
+	check_steps_json(&v->steps, &out);
+	buf_adds(&out, ",\n  \"programs\": [");
+	for (int i = 0; i < v->steps.n_programs; i++) {
 		buf_adds(&out, i ? ",\n    { " : "\n    { ");
-		json_member(&out, "name", v->programs[i].name, ", ");
-		json_member(&out, "state", program_words[v->programs[i].state], ", ");
-		json_member(&out, "events", v->programs[i].events, ", ");
-		json_member(&out, "why", v->programs[i].why, v->measured_ns ? ", " : "");
-		if (v->measured_ns) {
-			json_member(&out, "hook", v->programs[i].hook, ", ");
-			json_runs(&out, v, v->programs[i].runs, v->programs[i].run_ns);
+		json_member(&out, "name", v->steps.programs[i].name, ", ");
+		json_member(&out, "state", program_words[v->steps.programs[i].state], ", ");
+		json_member(&out, "events", v->steps.programs[i].events, ", ");
+		json_member(&out, "why", v->steps.programs[i].why,
+			    v->steps.measured_ns ? ", " : "");
+		if (v->steps.measured_ns) {
+			json_member(&out, "hook", v->steps.programs[i].hook, ", ");
+			json_runs(&out, v, v->steps.programs[i].runs, v->steps.programs[i].run_ns);
 		}
 		buf_adds(&out, " }");
 	}
 	buf_adds(&out, "\n  ]");
-	if (v->measured_ns) {
+	if (v->steps.measured_ns) {
 		buf_adds(&out, ",\n  \"stats\": ");
 		json_sum(&out, v);
 	}
@@ -216,11 +217,11 @@ static void print_row(const char *state, const char *name, const char *text)
 
 static void print_programs(const struct verdict *v)
 {
-	if (v->n_programs <= 0)
+	if (v->steps.n_programs <= 0)
 		return;
 	printf("\nBPF programs (hooks = %s):\n", v->check.source.lean ? "lean" : "default");
-	for (int i = 0; i < v->n_programs; i++) {
-		const struct source_program *p = &v->programs[i];
+	for (int i = 0; i < v->steps.n_programs; i++) {
+		const struct source_program *p = &v->steps.programs[i];
 
 		print_row(program_words[p->state], p->name,
 			  p->state == SOURCE_PROGRAM_MISSING ? p->why : p->events);
@@ -233,12 +234,13 @@ static void print_table(const struct verdict *v, const struct utsname *uts)
 	for (size_t i = 0; i < v->check.n; i++) {
 		const struct check_item *item = &v->check.items[i];
 
-		print_row(state_words[item->state], item->name, item->what);
+		print_row(state_words[state_of(v, item)], item->name, item->what);
 		if (item->mend[0])
 			printf("  %-13s %-20s -> %s\n", "", "", item->mend);
 	}
+	check_steps_print(&v->steps);
 	print_programs(v);
-	if (v->measured_ns)
+	if (v->steps.measured_ns)
 		print_stats(v);
 	printf("\nsource: %s. %s (exit status %d).\n", v->source, v->sentence, v->status);
 }
@@ -265,7 +267,10 @@ int cmd_check(const struct options *o)
 		v->seconds = o->stats ? o->seconds ? o->seconds : STATS_SECONDS : 0;
 		live_source_config(v->check.conf, &v->check.source);
 		check_host(&v->check);
-		probe_programs(v);
+		check_steps(&v->steps, v->check.conf->source, &v->check.source, v->seconds);
+		if (v->steps.stats_error[0])
+			check_add(&v->check, "BPF statistics", CHECK_NOTE, v->steps.stats_error,
+				  "");
 		judge(v);
 		(o->json ? print_json : print_table)(v, &uts);
 		status = v->status;

@@ -25,7 +25,7 @@ static void print_options(void)
 	     "  -o, --output FILE      append events as JSON      --stdout    print them\n"
 	     "  -d, --debug            print events for people    --record FILE  for replay\n"
 	     "      --reports-dir DIR  where reports go           --hooks default|lean\n"
-	     "      --source auto|bpf|ftrace|replay               --fallback-ftrace\n"
+	     "      --source auto|bpf|bpf-plain|ftrace|replay     --fallback-ftrace\n"
 	     "      --set SECTION.KEY=VALUE  any key of linux-edr.conf, see show-config\n"
 	     "      --json  (check, show-config, version)         --sample  (show-config)\n"
 	     "\n"
@@ -52,7 +52,7 @@ static void print_conf_options(const char *of)
 			printf("      %-24s %s.%s\n", name, section, key);
 	}
 	if (!of)
-		puts("      --fallback-ftrace        SOURCE.source = auto");
+		puts("      --fallback-ftrace        SOURCE.source = ftrace");
 	puts("      --set SECTION.KEY=VALUE  any key");
 }
 

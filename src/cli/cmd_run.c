@@ -2,19 +2,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/caps.h"
 #include "cli/cli.h"
 #include "cli/live.h"
+#include "source/ladder.h"
 #include "util/buf.h"
 #include "util/log.h"
 #include "util/text.h"
-
-static int no_ftrace(void)
-{
-	return cli_fail(EX_UNAVAILABLE,
-			"this version has no ftrace source yet: use --source bpf or auto");
-}
 
 /* Before anything is made: a clear word is better than the kernel's EPERM. */
 static int check_permission(void)
@@ -44,17 +40,24 @@ static void say_file(const char *file)
 	buf_free(&shown);
 }
 
+/* Without capabilities root may still have tracefs: then the ladder says what there is. */
+static bool may_try(const char *source)
+{
+	return geteuid() == 0 && (!strcmp(source, "auto") || !strcmp(source, "ftrace"));
+}
+
 static int run_source(const struct options *o, struct conf_set *set)
 {
 	const struct conf *conf = conf_get(set);
-	struct live_config live = { .options = o, .set = set, .source = &source_bpf };
+	const struct source_ops *step = source_by_name(conf->source);
+	struct live_config live = { .options = o,
+				    .set = set,
+				    .source = step ? step : &source_auto };
 	int status;
 
 	if (o->n_arguments > 0)
 		return cli_fail(EX_USAGE, "run takes a file only with --source replay");
-	if (strcmp(conf->source, "ftrace") == 0)
-		return no_ftrace();
-	status = check_permission();
+	status = may_try(conf->source) ? 0 : check_permission();
 	return status ? status : live_run(&live);
 }
 

@@ -28,7 +28,6 @@
 #define HEAL_NS (5 * NS_PER_S)
 #define HEAL_BUDGET 128 /* looks at /proc a time: a third of a millisecond */
 #define TELL_NS (60 * NS_PER_S)
-#define REOPEN_NS (5 * NS_PER_S)
 #define TELL_DROPS_NS (10 * NS_PER_S)
 
 struct live {
@@ -45,7 +44,8 @@ struct live {
 	unsigned long long dropped[EDR_TYPE_MAX],
 		said_dropped[EDR_TYPE_MAX]; /* by the kernel, by type of event */
 	edr_u64 next_heal_ns, next_tell_ns, next_tell_drops_ns, next_reopen_ns;
-	edr_u64 away_from_ns; /* the source is away: told as blind up to here */
+	edr_u64 opened_ns, backoff_ns; /* when the source was opened last; between two tries */
+	edr_u64 away_from_ns;	       /* the source is away: told as blind up to here */
 	edr_u64 stream_ns; /* time of the last record: what we make ourselves must not run ahead of it */
 };
 
@@ -78,6 +78,7 @@ void live_source_config(const struct conf *conf, struct source_config *out)
 		.skip_uids = LIST(conf->exclude_uids),
 		.skip_cgroups = LIST(conf->exclude_cgroups),
 		.skip_paths = LIST(conf->exclude_paths),
+		.btf_path = conf->btf_path,
 		.ring_exec_bytes = sizes.ring_exec,
 		.ring_noisy_bytes = sizes.ring_noisy,
 		.agent = EDR_VERSION,
@@ -208,6 +209,7 @@ static int open_source(struct live *l, char *err, size_t err_size)
 	const struct conf *conf = conf_get(l->cfg->set);
 
 	live_source_config(conf, &l->source_config);
+	l->opened_ns = boot_now();
 	return l->cfg->source->open(&l->source, &l->source_config, err, err_size);
 }
 
@@ -239,6 +241,27 @@ static void tell_cost(struct live *l)
 	cost_tell(&l->cost, &cost, l->stream_ns, take, l);
 }
 
+/* One that fails again and again costs each time: it has to last to be tried at once the next time. */
+static void begin_backoff(struct live *l, edr_u64 now_ns)
+{
+	const struct conf *conf = conf_get(l->cfg->set);
+
+	if (l->backoff_ns == 0 || now_ns - l->opened_ns > conf->reopen_max * NS_PER_S) {
+		l->backoff_ns = conf->reopen_min * NS_PER_S;
+		l->next_reopen_ns = now_ns;
+	} else {
+		l->next_reopen_ns = now_ns + l->backoff_ns;
+	}
+}
+
+static void next_backoff(struct live *l, edr_u64 now_ns)
+{
+	const edr_u64 max_ns = conf_get(l->cfg->set)->reopen_max * NS_PER_S;
+
+	l->next_reopen_ns = now_ns + l->backoff_ns;
+	l->backoff_ns = l->backoff_ns * 2 < max_ns ? l->backoff_ns * 2 : max_ns;
+}
+
 static void lose_source(struct live *l, int error)
 {
 	log_error("run", "the source has failed (%s): opening it again", strerror(-error));
@@ -247,7 +270,7 @@ static void lose_source(struct live *l, int error)
 	l->cfg->source->close(l->source);
 	l->source = NULL;
 	l->away_from_ns = boot_now();
-	l->next_reopen_ns = l->away_from_ns;
+	begin_backoff(l, l->away_from_ns);
 }
 
 static void regain_source(struct live *l)
@@ -260,7 +283,7 @@ static void regain_source(struct live *l)
 		nanosleep(&nap, NULL);
 		return;
 	}
-	l->next_reopen_ns = now_ns + REOPEN_NS;
+	next_backoff(l, now_ns);
 	if (open_source(l, err, sizeof(err)) == 0)
 		log_info("run", "the source is open again");
 	else

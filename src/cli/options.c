@@ -272,7 +272,7 @@ static int take(struct options *o, int value, char *err, size_t err_size)
 	case OPT_SET:
 		return set_any(o, optarg, err, err_size);
 	case OPT_FALLBACK:
-		return add_setting(o, "SOURCE", "source", "auto", "--fallback-ftrace");
+		return add_setting(o, "SOURCE", "source", "ftrace", "--fallback-ftrace");
 	default:
 		if (value >= KEY_BASE)
 			return set_key(o, (size_t)(value - KEY_BASE), optarg);

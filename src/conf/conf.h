@@ -39,9 +39,11 @@ struct conf {
 	unsigned checkpoint_interval; /* s; 0: none */
 	char *chain_key_file;	      /* empty: none */
 	/* [SOURCE] */
-	char *source;			      /* auto, bpf, ftrace, replay */
+	char *source;			      /* auto, bpf, bpf-plain, ftrace, replay */
 	char *hooks;			      /* default, lean */
 	unsigned ring_exec_kb, ring_noisy_kb; /* 0: a share of memory_mb */
+	char *btf_path;			      /* empty: none */
+	unsigned reopen_min, reopen_max;      /* s */
 	bool self_test;
 	/* [OUTPUT] */
 	char *output; /* JSON lines are appended; empty: none */

@@ -81,7 +81,7 @@ static bool check_syscall(const char *value, struct buf *why)
 	return false;
 }
 
-static const char *const sources[] = { "auto", "bpf", "ftrace", "replay", NULL };
+static const char *const sources[] = { "auto", "bpf", "bpf-plain", "ftrace", "replay", NULL };
 static const char *const hooks[] = { "default", "lean", NULL };
 
 #define AT(field) .offset = offsetof(struct conf, field)
@@ -139,18 +139,30 @@ const struct conf_key conf_table[] = {
 
 	{ "SOURCE", "source", CONF_CHOICE, 0, AT(source), "auto", .choices = sources,
 	  OPTION("source", 0, "SOURCE"),
-	  .help = "Where events come from: auto (the best that this host offers), bpf, ftrace or "
-		  "replay (a capture)." },
+	  .help = "Where events come from: auto (the best that this host offers: the first of the "
+		  "next three that works), bpf, bpf-plain (for kernels without BTF), ftrace, or "
+		  "replay (a capture). docs/sources.md says what each cannot see." },
 	{ "SOURCE", "hooks", CONF_CHOICE, 0, AT(hooks), "default", .choices = hooks,
 	  OPTION("hooks", 0, "MODE"),
 	  .help = "default: system call tracepoints too. lean: none of them, so that no system "
 		  "call of the host gets slower; docs/hooks.md says what is not seen then." },
+	{ "SOURCE", "btf_path", CONF_STRING, CONF_MAY_BE_EMPTY, AT(btf_path), "",
+	  OPTION("btf-path", 0, "FILE"),
+	  .help = "File with the BTF of the kernel that runs, compared with the kernel's own, byte "
+		  "for byte; another kernel's is never used. docs/sources.md says why it cannot "
+		  "stand in for a BTF that the kernel lacks. Empty: none." },
 	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two. 0: a "
 		  "16th of memory_mb." },
 	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two. "
 		  "0: a 32nd of memory_mb." },
+	{ "SOURCE", "reopen_min", CONF_UINT, 0, AT(reopen_min), "1", 1, 3600,
+	  .help = "Seconds after which a source that has gone away is tried again when the first "
+		  "try, which is made at once, has failed; doubled with each more." },
+	{ "SOURCE", "reopen_max", CONF_UINT, 0, AT(reopen_max), "60", 1, 86400,
+	  .help = "Seconds between two tries at most. A source that lasts longer than that begins "
+		  "with reopen_min again." },
 	{ "SOURCE", "self_test", CONF_BOOL, CONF_LIVE, AT(self_test), "true",
 	  .help = "Run a child at the start and once a cell and require that its exec is seen." },
 

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "edr/control.h"
-#include "edr.skel.h"
 #include "source/batch.h"
+#include "source/bpf_after.h"
 #include "source/bpf_cost.h"
 #include "source/bpf_load.h"
 #include "source/bpf_stats.h"
@@ -46,6 +46,7 @@ struct ring {
 
 struct source {
 	struct bpf_load load;
+	struct bpf_after *after; /* plain object only */
 	struct bpf_cost cost;
 	struct ring rings[2];
 	struct batch batch;
@@ -53,6 +54,7 @@ struct source {
 	struct source_totals totals;
 	struct edr_counters told[EDR_TYPE_MAX]; /* what loss records have said so far */
 	edr_u64 missed[EDR_TYPE_MAX];		/* programs that the kernel skipped */
+	edr_u64 made[EDR_TYPE_MAX];		/* records that we have added ourselves */
 	struct edr_counters *per_cpu;
 	int epoll;
 	int n_cpus;
@@ -61,6 +63,7 @@ struct source {
 	bool busy; /* the last round brought records */
 	bool any;  /* some round did */
 	char *agent;
+	struct buf degraded;
 	edr_s64 wall_offset_ns;
 	edr_u64 ticked_ns;
 	edr_u64 stream_ns; /* time of the last record handed on: the stream never goes back */
@@ -80,6 +83,16 @@ static void hand_on(void *ctx, const struct edr_hdr *rec)
 	s->fn(s->ctx, rec);
 }
 
+/* What the plain object could not know is added first. */
+static void hand_on_made(void *ctx, const struct edr_hdr *rec)
+{
+	struct source *s = ctx;
+
+	if (rec->type == EDR_CGROUP)
+		s->made[EDR_CGROUP]++;
+	hand_on(s, rec);
+}
+
 /* A record of the batch: its ring has room again. */
 static void deliver(void *ctx, const struct edr_hdr *rec)
 {
@@ -87,7 +100,10 @@ static void deliver(void *ctx, const struct edr_hdr *rec)
 	struct source *s = ctx;
 
 	s->rings[ev->ring == EDR_RING_NOISY].held -= BATCH_ALIGN(rec->len);
-	hand_on(s, rec);
+	if (s->after && rec->type == EDR_EXEC)
+		bpf_after_exec(s->after, (const void *)rec, hand_on_made, s);
+	else
+		hand_on(s, rec);
 }
 
 /*
@@ -118,7 +134,7 @@ static bool on_record(void *ctx, const void *data, size_t size)
 
 static int open_rings(struct source *s)
 {
-	struct bpf_map *maps[2] = { s->load.skel->maps.ring_exec, s->load.skel->maps.ring_noisy };
+	struct bpf_map *maps[2] = { s->load.skel.ring_exec, s->load.skel.ring_noisy };
 	int i;
 
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -151,16 +167,18 @@ static void bpf_close(struct source *s)
 	if (s->epoll >= 0)
 		close(s->epoll);
 	bpf_cost_close(&s->cost);
+	bpf_after_free(s->after);
 	bpf_load_close(&s->load);
 	batch_free(&s->batch);
 	buf_free(&s->scratch);
+	buf_free(&s->degraded);
 	free(s->per_cpu);
 	free(s->agent);
 	free(s);
 }
 
-static int bpf_open(struct source **out, const struct source_config *cfg, char *err,
-		    size_t err_size)
+static int open_kind(struct source **out, const struct bpf_kind *kind,
+		     const struct source_config *cfg, char *err, size_t err_size)
 {
 	struct source *s = calloc(1, sizeof(*s));
 	int e;
@@ -172,13 +190,17 @@ static int bpf_open(struct source **out, const struct source_config *cfg, char *
 	}
 	s->epoll = s->cost.stats_fd = -1;
 	s->lean = cfg->lean;
-	e = bpf_load_open(&s->load, cfg, err, err_size);
+	e = bpf_load_open(&s->load, kind, cfg, err, err_size);
 	if (e)
 		goto fail;
+	buf_add(&s->degraded, cfg->refused, cfg->refused_len);
+	bpf_load_degraded(&s->load, cfg, &s->degraded);
 	s->n_cpus = libbpf_num_possible_cpus();
 	s->per_cpu = calloc((size_t)s->n_cpus, sizeof(*s->per_cpu));
 	s->agent = strdup(cfg->agent ? cfg->agent : "");
 	e = s->per_cpu && s->agent ? batch_init(&s->batch, BATCH_BYTES) : -ENOMEM;
+	if (!e && kind == &bpf_kind_plain)
+		e = bpf_after_new(&s->after, &s->load.skel);
 	e = e ? e : open_rings(s);
 	if (e) {
 		snprintf(err, err_size, "the ring buffers cannot be opened: %s", strerror(-e));
@@ -192,6 +214,18 @@ fail:
 	return e;
 }
 
+static int bpf_open(struct source **out, const struct source_config *cfg, char *err,
+		    size_t err_size)
+{
+	return open_kind(out, &bpf_kind_edr, cfg, err, err_size);
+}
+
+static int plain_open(struct source **out, const struct source_config *cfg, char *err,
+		      size_t err_size)
+{
+	return open_kind(out, &bpf_kind_plain, cfg, err, err_size);
+}
+
 /* What the kernel skipped was never counted by a program: it counts as produced and dropped. */
 static void read_misses(struct source *s)
 {
@@ -202,7 +236,7 @@ static void read_misses(struct source *s)
 static void read_counters(struct source *s, unsigned type)
 {
 	struct edr_counters sum = { 0, 0, 0, 0 };
-	int fd = bpf_map__fd(s->load.skel->maps.counters), i;
+	int fd = bpf_map__fd(s->load.skel.counters), i;
 
 	if (bpf_map_lookup_elem(fd, &type, s->per_cpu))
 		return;
@@ -212,7 +246,7 @@ static void read_counters(struct source *s, unsigned type)
 		sum.dropped += s->per_cpu[i].dropped;
 		sum.truncated += s->per_cpu[i].truncated;
 	}
-	sum.produced += s->missed[type];
+	sum.produced += s->missed[type] + s->made[type];
 	sum.dropped += s->missed[type];
 	s->totals.count[type] = sum;
 }
@@ -265,13 +299,9 @@ static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
 
 static void tell_host(struct source *s)
 {
-	struct buf degraded = { 0 };
-
-	bpf_load_degraded(&s->load, &degraded);
 	tell_clock(s, source_boot_ns(), EDR_CLOCK_START);
-	source_emit_host(&s->scratch, "bpf", s->lean ? "lean" : "default", &degraded, s->agent,
-			 hand_on, s);
-	buf_free(&degraded);
+	source_emit_host(&s->scratch, s->load.kind->name, s->lean ? "lean" : "default",
+			 &s->degraded, s->agent, hand_on, s);
 	s->started = true;
 }
 
@@ -281,7 +311,7 @@ static edr_u64 gather(struct source *s)
 	edr_u64 complete = source_boot_ns() - SLACK_NS;
 	int i;
 
-	s->load.skel->bss->reader_state.hurry = 0;
+	s->load.skel.reader_state->hurry = 0;
 	for (i = 0; i < 2; i++) {
 		struct ring *r = &s->rings[i];
 
@@ -313,18 +343,18 @@ static int at_most(const struct source *s, int ms)
 /* Sleeps until there is something, then until a batch has gathered. */
 static int wait_batch(struct source *s, int timeout_ms)
 {
-	struct edr_bpf__bss *bss = s->load.skel->bss;
+	struct edr_reader_state *state = s->load.skel.reader_state;
 	int n, tick_ms = (int)(TICK_NS / 1000000);
 
 	if (timeout_ms < 0 || timeout_ms > tick_ms)
 		timeout_ms = tick_ms;
 	if (s->busy || s->batch.n)
 		return wait_events(s, at_most(s, timeout_ms < GATHER_MS ? timeout_ms : GATHER_MS));
-	bss->reader_state.sleeps = 1;
+	state->sleeps = 1;
 	__sync_synchronize();
 	gather(s); /* what came in before the flag was up */
 	n = s->batch.n ? 0 : wait_events(s, timeout_ms);
-	bss->reader_state.sleeps = 0;
+	state->sleeps = 0;
 	if (n <= 0)
 		return n;
 	return wait_events(s, at_most(s, FIRST_GATHER_MS));
@@ -425,11 +455,27 @@ const struct source_ops source_bpf = {
 	.cost = bpf_cost,
 };
 
-int source_bpf_probe(const struct source_config *cfg, struct source_program *out, size_t max,
-		     char *err, size_t err_size)
+const struct source_ops source_bpf_plain = {
+	.name = "bpf-plain",
+	.open = plain_open,
+	.pump = bpf_pump,
+	.drain = bpf_drain,
+	.totals = bpf_totals,
+	.progress = bpf_progress,
+	.close = bpf_close,
+	.cost = bpf_cost,
+};
+
+static const struct bpf_kind *kind_of(const struct source_ops *ops)
+{
+	return ops == &source_bpf_plain ? &bpf_kind_plain : &bpf_kind_edr;
+}
+
+int source_bpf_probe(const struct source_ops *ops, const struct source_config *cfg,
+		     struct source_program *out, size_t max, char *err, size_t err_size)
 {
 	struct bpf_load load;
-	int e = bpf_load_open(&load, cfg, err, err_size);
+	int e = bpf_load_open(&load, kind_of(ops), cfg, err, err_size);
 	size_t i;
 
 	if (e)
@@ -463,7 +509,7 @@ static int pump_for(struct source *s, edr_u64 from_ns, edr_u64 length_ns)
 static void note_runs(struct source *s, struct source_program *p)
 {
 	const struct bpf_program *prog =
-		bpf_object__find_program_by_name(s->load.skel->obj, p->name);
+		bpf_object__find_program_by_name(s->load.skel.obj, p->name);
 	const struct bpf_runs now = bpf_stats_runs(&s->load, p->name);
 
 	snprintf(p->hook, sizeof(p->hook), "%s", prog ? bpf_program__section_name(prog) : "");
@@ -486,12 +532,12 @@ static int measure(struct source *s, unsigned seconds, edr_u64 *measured_ns)
 	return n < 0 ? n : 0;
 }
 
-int source_bpf_measure(const struct source_config *cfg, unsigned seconds,
-		       struct source_program *out, size_t max, edr_u64 *measured_ns, char *err,
-		       size_t err_size)
+int source_bpf_measure(const struct source_ops *ops, const struct source_config *cfg,
+		       unsigned seconds, struct source_program *out, size_t max,
+		       edr_u64 *measured_ns, char *err, size_t err_size)
 {
 	struct source *s;
-	int e = bpf_open(&s, cfg, err, err_size), fd;
+	int e = open_kind(&s, kind_of(ops), cfg, err, err_size), fd;
 	size_t i;
 
 	if (e)

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "edr/control.h"
-#include "edr.skel.h"
+#include "source/bpf_shared.h"
 
 #define MAX_IDS 256 /* of skip_comms and skip_uids */
 
@@ -45,7 +45,7 @@ static edr_u32 own_mount_namespace(void)
 	return stat("/proc/self/ns/mnt", &st) ? 0 : (edr_u32)st.st_ino;
 }
 
-int bpf_filter_configure(struct edr_bpf *skel, const struct source_config *cfg, char *err,
+int bpf_filter_configure(struct bpf_skel *skel, const struct source_config *cfg, char *err,
 			 size_t err_size)
 {
 	if (check_prefixes(&cfg->skip_paths, "exclude_paths", err, err_size) ||
@@ -56,11 +56,11 @@ int bpf_filter_configure(struct edr_bpf *skel, const struct source_config *cfg, 
 			 MAX_IDS);
 		return -EINVAL;
 	}
-	skel->rodata->filter_comms = cfg->skip_comms.n > 0;
-	skel->rodata->filter_uids = cfg->skip_uids.n > 0;
-	skel->rodata->filter_n_paths = (unsigned)cfg->skip_paths.n;
-	skel->rodata->filter_n_cgroups = (unsigned)cfg->skip_cgroups.n;
-	skel->rodata->filter_mnt_ns = own_mount_namespace();
+	*skel->filter_comms = cfg->skip_comms.n > 0;
+	*skel->filter_uids = cfg->skip_uids.n > 0;
+	*skel->filter_n_paths = (unsigned)cfg->skip_paths.n;
+	*skel->filter_n_cgroups = (unsigned)cfg->skip_cgroups.n;
+	*skel->filter_mnt_ns = own_mount_namespace();
 	return 0;
 }
 
@@ -131,7 +131,7 @@ static bool cgroup_excluded(const char *pid, const struct source_list *cgroups)
 }
 
 /* Processes that were there before us; a start of 0 stands for any, for /proc does not know it to the nanosecond. */
-static void fill_running(struct edr_bpf *skel, const struct source_config *cfg)
+static void fill_running(struct bpf_skel *skel, const struct source_config *cfg)
 {
 	DIR *proc = cfg->skip_paths.n || cfg->skip_cgroups.n ? opendir("/proc") : NULL;
 	edr_u64 any_start = 0;
@@ -142,14 +142,14 @@ static void fill_running(struct edr_bpf *skel, const struct source_config *cfg)
 
 		if (tgid && (exe_excluded(ent->d_name, &cfg->skip_paths) ||
 			     cgroup_excluded(ent->d_name, &cfg->skip_cgroups)))
-			bpf_map_update_elem(bpf_map__fd(skel->maps.skip_processes), &tgid,
-					    &any_start, BPF_ANY);
+			bpf_map_update_elem(bpf_map__fd(skel->skip_processes), &tgid, &any_start,
+					    BPF_ANY);
 	}
 	if (proc)
 		closedir(proc);
 }
 
-int bpf_filter_fill(struct edr_bpf *skel, const struct source_config *cfg)
+int bpf_filter_fill(struct bpf_skel *skel, const struct source_config *cfg)
 {
 	edr_u8 yes = 1;
 	edr_u32 uid;
@@ -160,16 +160,16 @@ int bpf_filter_fill(struct edr_bpf *skel, const struct source_config *cfg)
 		edr_comm comm = "";
 
 		snprintf(comm, sizeof(comm), "%.15s", cfg->skip_comms.item[i]);
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.skip_comms), comm, &yes, BPF_ANY))
+		if (bpf_map_update_elem(bpf_map__fd(skel->skip_comms), comm, &yes, BPF_ANY))
 			return -errno;
 	}
 	for (i = 0; i < cfg->skip_uids.n; i++) {
 		uid = (edr_u32)strtoul(cfg->skip_uids.item[i], NULL, 10);
-		if (bpf_map_update_elem(bpf_map__fd(skel->maps.skip_uids), &uid, &yes, BPF_ANY))
+		if (bpf_map_update_elem(bpf_map__fd(skel->skip_uids), &uid, &yes, BPF_ANY))
 			return -errno;
 	}
-	e = fill_prefixes(skel->maps.skip_paths, &cfg->skip_paths, false);
-	e = e ? e : fill_prefixes(skel->maps.skip_cgroups, &cfg->skip_cgroups, true);
+	e = fill_prefixes(skel->skip_paths, &cfg->skip_paths, false);
+	e = e ? e : fill_prefixes(skel->skip_cgroups, &cfg->skip_cgroups, true);
 	if (!e)
 		fill_running(skel, cfg);
 	return e;

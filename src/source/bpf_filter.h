@@ -5,12 +5,12 @@
 
 #include "source/source.h"
 
-struct edr_bpf;
+struct bpf_skel;
 
 /* Before loading: what the programs take as constants. -EINVAL with a sentence in err. */
-int bpf_filter_configure(struct edr_bpf *skel, const struct source_config *cfg, char *err,
+int bpf_filter_configure(struct bpf_skel *skel, const struct source_config *cfg, char *err,
 			 size_t err_size);
 /* After loading: the maps, and the processes that run already. 0 or -errno. */
-int bpf_filter_fill(struct edr_bpf *skel, const struct source_config *cfg);
+int bpf_filter_fill(struct bpf_skel *skel, const struct source_config *cfg);
 
 #endif

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "edr/control.h"
-#include "edr.skel.h"
 
 /* All zeros when the program is not loaded. */
 static struct bpf_prog_info program_info(const struct bpf_program *prog)
@@ -25,7 +24,7 @@ static struct bpf_prog_info program_info(const struct bpf_program *prog)
 
 static struct bpf_prog_info info_by_name(const struct bpf_load *l, const char *program)
 {
-	return program_info(bpf_object__find_program_by_name(l->skel->obj, program));
+	return program_info(bpf_object__find_program_by_name(l->skel.obj, program));
 }
 
 /* Which event is missed when the kernel skips a program. Skipped runs for a thread, or for a call that succeeds, are among
@@ -34,11 +33,17 @@ static const struct {
 	const char *program;
 	enum edr_type type;
 } missed_by[] = {
-	{ "sched_process_exec", EDR_EXEC },	  { "sched_process_fork", EDR_FORK },
-	{ "sched_process_exit", EDR_EXIT },	  { "sys_exit_execve", EDR_EXEC_FAILED },
-	{ "sys_exit_execveat", EDR_EXEC_FAILED }, { "sys_enter_connect", EDR_CONNECT },
-	{ "sys_exit_connect", EDR_CONNECT },	  { "inet_sock_set_state", EDR_CONNECT_RESULT },
-	{ "sys_enter_any", EDR_SYSCALL },	  { "sys_exit_any", EDR_SYSCALL },
+	{ "sched_process_exec", EDR_EXEC },
+	{ "sched_process_fork", EDR_FORK },
+	{ "task_newtask", EDR_FORK },
+	{ "sched_process_exit", EDR_EXIT },
+	{ "sys_exit_execve", EDR_EXEC_FAILED },
+	{ "sys_exit_execveat", EDR_EXEC_FAILED },
+	{ "sys_enter_connect", EDR_CONNECT },
+	{ "sys_exit_connect", EDR_CONNECT },
+	{ "inet_sock_set_state", EDR_CONNECT_RESULT },
+	{ "sys_enter_any", EDR_SYSCALL },
+	{ "sys_exit_any", EDR_SYSCALL },
 };
 
 void bpf_stats_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX])
@@ -62,7 +67,7 @@ struct bpf_runs bpf_stats_all_runs(const struct bpf_load *l)
 	struct bpf_runs sum = { 0, 0 };
 	struct bpf_program *prog;
 
-	bpf_object__for_each_program(prog, l->skel->obj) {
+	bpf_object__for_each_program(prog, l->skel.obj) {
 		const struct bpf_prog_info info = program_info(prog);
 
 		sum.ns += info.run_time_ns;
@@ -96,9 +101,9 @@ edr_u64 bpf_stats_memory(const struct bpf_load *l)
 	struct bpf_map *map;
 	edr_u64 sum = 0;
 
-	bpf_object__for_each_map(map, l->skel->obj)
+	bpf_object__for_each_map(map, l->skel.obj)
 		sum += descriptor_bytes(bpf_map__fd(map));
-	bpf_object__for_each_program(prog, l->skel->obj)
+	bpf_object__for_each_program(prog, l->skel.obj)
 		sum += descriptor_bytes(bpf_program__fd(prog));
 	return sum;
 }

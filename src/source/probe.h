@@ -22,17 +22,17 @@ struct source_program {
 	edr_u64 runs, run_ns;
 };
 
-/* Loads and attaches the programs that cfg asks for, looks, takes them out again. >= 0: programs written to out (at most
+/* ops: source_bpf or source_bpf_plain. Loads and attaches the programs that cfg asks for, looks, takes them out again. >= 0: programs written to out (at most
  * max); -errno with one sentence in err when not even the BPF object can be loaded. */
-int source_bpf_probe(const struct source_config *cfg, struct source_program *out, size_t max,
-		     char *err, size_t err_size);
+int source_bpf_probe(const struct source_ops *ops, const struct source_config *cfg,
+		     struct source_program *out, size_t max, char *err, size_t err_size);
 
 /*
  * The same, and for so many seconds the kernel's statistics are on and the rings are read, so that runs and their time are
  * known. *measured_ns: how long it was.
  */
-int source_bpf_measure(const struct source_config *cfg, unsigned seconds,
-		       struct source_program *out, size_t max, edr_u64 *measured_ns, char *err,
-		       size_t err_size);
+int source_bpf_measure(const struct source_ops *ops, const struct source_config *cfg,
+		       unsigned seconds, struct source_program *out, size_t max,
+		       edr_u64 *measured_ns, char *err, size_t err_size);
 
 #endif

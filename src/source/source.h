@@ -35,7 +35,12 @@ struct source_config {
 	struct source_list
 		skip_cgroups; /* path from the root of the cgroup hierarchy, its children included */
 	struct source_list skip_paths; /* prefix of the resolved path of the executable */
-	size_t ring_exec_bytes;	       /* rounded up to a power of two, at least a page */
+	const char *btf_path; /* a file with the BTF of the kernel that runs; NULL or "": none */
+	/* Why what would see more is not used, NUL-separated: the first lines of the host record's `degraded`. It lives as
+	 * long as the source is open. */
+	const char *refused;
+	size_t refused_len;
+	size_t ring_exec_bytes; /* rounded up to a power of two, at least a page */
 	size_t ring_noisy_bytes;
 	const char *replay_path; /* replay only */
 	const char *agent;	 /* version of the program, for the host record */
@@ -84,6 +89,8 @@ struct source_ops {
 };
 
 extern const struct source_ops source_bpf;
+extern const struct source_ops source_bpf_plain; /* for kernels without BTF */
+extern const struct source_ops source_ftrace;
 extern const struct source_ops source_replay;
 
 #endif

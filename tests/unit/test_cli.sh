@@ -75,7 +75,7 @@ wrong 64 "needs the file" replay
 wrong 64 "replay takes at most 1 argument" replay a b
 wrong 64 "unknown option" run --json
 wrong 64 "hooks must be default or lean; did you mean lean?" show-config --hooks leen
-wrong 64 "source must be auto, bpf, ftrace or replay" show-config --source netlink
+wrong 64 "source must be auto, bpf, bpf-plain, ftrace or replay" show-config --source netlink
 wrong 64 "did you mean bpf? It is 'bfp'" show-config --source bfp
 wrong 64 "there is no 'openatt'; did you mean openat?" show-config --set ADVANCED.syscalls_to_trace=execve,openatt
 wrong 64 "there is no 'frobnicate', as in" show-config --set ADVANCED.syscalls_to_trace=frobnicate
@@ -85,7 +85,6 @@ wrong 78 "bad.conf:2: syscalls_to_trace must hold names of system calls, and the
 wrong 64 "there is no section 'FILTR'; did you mean FILTER?" show-config --set FILTR.exclude_uids=0
 wrong 64 "no key 'exclude_uid'; did you mean exclude_uids?" show-config --set FILTER.exclude_uid=0
 wrong 64 "\\x1b]0;x" "$(printf 'a\033]0;x')"
-wrong 69 "no ftrace source yet" run -c /dev/null --source ftrace
 
 # fault 12: intervals that make empty or endless windows; a file that is not there; % and comments in values
 for minutes in 0 -5 7 1440 1.5 ''; do
@@ -182,7 +181,10 @@ case $got in
 *) fail "check gives $got: $(cat err)" ;;
 esac
 jq -e --argjson status $got '.exit_status == $status and (.checks | length > 5) and
-	(.result | IN("ok", "degraded", "unavailable", "no_permission"))' check.json >/dev/null || fail "check --json"
+	(.result | IN("ok", "degraded", "unavailable", "no_permission")) and
+	(.sources | map(.name) == ["bpf", "bpf-plain", "ftrace"]) and
+	(.source as $taken | [.sources[] | select(.state == "taken") | .name] | . == [] or . == [$taken]) and
+	all(.sources[]; (.state == "refused") == (.why != ""))' check.json >/dev/null || fail "check --json"
 "$program" check >out 2>err || :
 grep -q "exit status $got" out || fail "check names no exit status"
 [ ! -e reports ] || fail "check made the reports directory"

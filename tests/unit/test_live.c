@@ -340,6 +340,20 @@ START_TEST(test_stop_while_away)
 }
 END_TEST
 
+/* A first try at once, then after one second and after two. */
+START_TEST(test_backoff)
+{
+	static const enum step steps[] = { EVENT, FAIL, EVENT, STOP };
+	const edr_u64 before = boot_ns();
+
+	fake.fail_opens = 2;
+	ck_assert_int_eq(run(steps, 4), 0);
+	ck_assert_uint_eq(fake.opens, 4);
+	ck_assert_uint_ge(boot_ns() - before, 3 * 1000000000ULL);
+	ck_assert_uint_lt(boot_ns() - before, 6 * 1000000000ULL);
+}
+END_TEST
+
 START_TEST(test_hangup)
 {
 	static const enum step steps[] = { EVENT, HANGUP, EVENT, STOP };
@@ -406,6 +420,7 @@ int main(void)
 	tcase_add_test(tc, test_quiet);
 	tcase_add_test(tc, test_source_fails);
 	tcase_add_test(tc, test_stop_while_away);
+	tcase_add_test(tc, test_backoff);
 	tcase_add_test(tc, test_hangup);
 	tcase_add_test(tc, test_losses);
 	tcase_add_loop_test(tc, test_cannot_open, 0, 4);

@@ -71,13 +71,20 @@ START_TEST(test_each_option)
 	conf_free(set);
 	options_free(&o);
 
-	set = conf_of(&o, "--config=/dev/null --interval=240 --output x --debug --source ftrace "
+	set = conf_of(&o, "--config=/dev/null --interval=240 --output x --debug --source bpf "
 			  "--fallback-ftrace");
 	c = conf_get(set);
 	ck_assert_uint_eq(c->report_interval, 240);
 	ck_assert_str_eq(c->output, "x");
 	ck_assert(c->debug);
-	ck_assert_str_eq(c->source, "auto");
+	ck_assert_str_eq(c->source, "ftrace");
+	conf_free(set);
+	options_free(&o);
+
+	set = conf_of(&o, "--source bpf-plain --btf-path /a/b.btf");
+	c = conf_get(set);
+	ck_assert_str_eq(c->source, "bpf-plain");
+	ck_assert_str_eq(c->btf_path, "/a/b.btf");
 	conf_free(set);
 	options_free(&o);
 }

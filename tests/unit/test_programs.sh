@@ -13,14 +13,15 @@ tr '\n\t' '  ' <include/edr/events.def | grep -o 'EDR_EVENT([0-9][^)]*"[^"]*")' 
 # The function below each SEC("...") that is neither a map nor the licence.
 cat bpf/*.bpf.[ch] | awk '/^SEC\(/ { getline; if (match($0, /^int [a-z0-9_]+\(/)) print substr($0, 5, RLENGTH - 5) }' |
 	sort -u >"$tmp/bpf"
-grep -oE '^[[:space:]]*\{ "[a-z0-9_]+", HOOK_' src/source/bpf_load.c | sed 's/.*"\(.*\)".*/\1/' | sort -u >"$tmp/bpf_load.c"
+grep -oE '^[[:space:]]*\{ "[a-z0-9_]+", HOOK_' -h src/source/bpf_edr.c src/source/bpf_plain.c | sed 's/.*"\(.*\)".*/\1/' |
+	sort -u >"$tmp/loader"
 
 # Or nothing would be compared.
-for list in events.def bpf bpf_load.c; do
+for list in events.def bpf loader; do
 	grep -qx sched_process_exec "$tmp/$list" || {
 		echo "this test cannot read $list any more"
 		exit 1
 	}
 done
 cd "$tmp"
-diff -u events.def bpf && diff -u bpf bpf_load.c
+diff -u events.def bpf && diff -u bpf loader

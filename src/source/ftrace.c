@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The ftrace source: an instance of its own in tracefs, its raw pages read in batches, sorted, translated. It tells losses
+ * before the records that they count, and looks once a second whether all is still as it was set up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "source/cgroup.h"
+#include "source/clock.h"
+#include "source/ftrace_fs.h"
+#include "source/ftrace_probe.h"
+#include "source/ftrace_read.h"
+#include "source/ftrace_record.h"
+#include "source/host.h"
+#include "source/source.h"
+#include "util/log.h"
+#include "wire/build.h"
+
+#define FIRST_GATHER_MS 50
+#define GATHER_MS 100
+#define HURRY_MS 10 /* when a buffer was nearly an eighth full */
+#define TICK_NS 1000000000ULL
+#define SLACK_NS 10000000ULL /* an event may reach its buffer this much later than its time says */
+#define DRIFT_NS 1000000
+#define STEP_NS 100000000LL
+#define MAX_TASKS 65536
+#define SUBBUF_KB "16" /* pages of a buffer, where the kernel lets us choose: a longer event fits */
+#define MIN_BUFFER_BYTES 65536
+#define DRAIN_WAIT_US 20000
+
+struct source {
+	struct ft_fs fs;
+	struct ft_formats *formats;
+	struct ft_granted granted;
+	struct ft_reader reader;
+	struct ft_translate translate;
+	struct buf scratch;
+	struct source_totals totals;
+	struct edr_counters told[EDR_TYPE_MAX];
+	edr_u64 lost[FT_INSTANCES]; /* raw events, as told last */
+	size_t buffer_bytes;	    /* of the smaller one, a CPU */
+	bool lean, started, busy;
+	char *agent;
+	edr_s64 wall_offset_ns;
+	edr_u64 ticked_ns, stream_ns;
+	edr_u64 sound_ns; /* when all was last seen to be as it must */
+	source_record_fn fn;
+	void *ctx;
+};
+
+static void hand_on(void *ctx, const struct edr_hdr *rec)
+{
+	struct source *s = ctx;
+
+	if (rec->type < EDR_TYPE_MAX)
+		s->totals.delivered[rec->type]++;
+	if (rec->time_ns > s->stream_ns)
+		s->stream_ns = rec->time_ns;
+	s->fn(s->ctx, rec);
+}
+
+static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
+{
+	edr_s64 offset = source_wall_offset_ns(), moved = offset - s->wall_offset_ns;
+
+	if (why == EDR_CLOCK_TICK && (moved > STEP_NS || moved < -STEP_NS))
+		why = EDR_CLOCK_STEP;
+	if (why != EDR_CLOCK_TICK || moved > DRIFT_NS || moved < -DRIFT_NS)
+		s->wall_offset_ns = offset;
+	source_emit_clock(&s->scratch, now, s->wall_offset_ns, why, hand_on, s);
+	s->ticked_ns = now;
+}
+
+/*
+ * The buffers count what they lose, not of what kind it was. In the one for execs each lost event counts as an exec: that
+ * many were lost at most. In the other it counts as a syscall, an event that this source never makes.
+ */
+static void read_losses(struct source *s)
+{
+	static const unsigned counted_as[FT_INSTANCES] = { EDR_EXEC, EDR_SYSCALL };
+	edr_u64 lost[FT_INSTANCES], more;
+	int i;
+
+	ft_reader_lost(&s->reader, lost);
+	for (i = 0; i < FT_INSTANCES; i++) {
+		more = lost[i] > s->lost[i] ? lost[i] - s->lost[i] : 0;
+		s->lost[i] += more;
+		s->translate.count[counted_as[i]].produced += more;
+		s->translate.count[counted_as[i]].dropped += more;
+	}
+}
+
+static void tell_losses(struct source *s)
+{
+	struct edr_counters delta, *now, *told;
+	size_t i;
+
+	for (i = 0; i < wire_n_events; i++) {
+		const unsigned type = wire_events[i].type;
+
+		now = &s->translate.count[type];
+		told = &s->told[type];
+		delta.produced = now->produced - told->produced;
+		delta.filtered = now->filtered - told->filtered;
+		delta.dropped = now->dropped - told->dropped;
+		delta.truncated = now->truncated - told->truncated;
+		*told = *now;
+		source_emit_loss(&s->scratch, s->stream_ns, type, &delta, hand_on, s);
+	}
+}
+
+static void tell_host(struct source *s)
+{
+	const struct source_config *cfg = &s->translate.cfg;
+	struct buf degraded = { 0 };
+
+	buf_add(&degraded, cfg->refused, cfg->refused_len);
+	ft_probe_degraded(&s->granted, cfg, &degraded);
+	if (s->reader.proc < 0)
+		buf_add(&degraded, "in a pid namespace of its own the agent cannot ask /proc",
+			sizeof("in a pid namespace of its own the agent cannot ask /proc"));
+	tell_clock(s, source_boot_ns(), EDR_CLOCK_START);
+	source_emit_host(&s->scratch, "ftrace", s->lean ? "lean" : "default", &degraded, s->agent,
+			 hand_on, s);
+	buf_free(&degraded);
+	s->started = true;
+}
+
+/* What the translation has made, after what it counts. */
+static void hand_out(struct source *s)
+{
+	struct buf *out = &s->translate.out;
+	size_t at = 0;
+
+	tell_losses(s);
+	while (at + sizeof(struct edr_hdr) <= out->len) {
+		const struct edr_hdr *rec = (const void *)(out->data + at);
+
+		hand_on(s, rec);
+		at += rec->len;
+	}
+	buf_clear(out);
+}
+
+/* What there is, up to the time where nothing older can come any more; all: everything. */
+static size_t take_round(struct source *s, bool all, edr_u64 *complete, int *error)
+{
+	size_t n;
+
+	*complete = ft_reader_gather(&s->reader, SLACK_NS, error);
+	n = ft_reader_deliver(&s->reader, all && s->reader.drained ? ~0ULL : *complete);
+	hand_out(s);
+	return n;
+}
+
+static void tell_blind(struct source *s, const char *reason)
+{
+	const struct edr_blind blind = { .hdr = { .time_ns = s->stream_ns },
+					 .from_ns = s->sound_ns,
+					 .to_ns = source_boot_ns() };
+	const struct edr_hdr *rec;
+	struct wire_build b;
+
+	buf_clear(&s->scratch);
+	wire_build_begin(&b, &s->scratch, EDR_BLIND, &blind);
+	wire_build_str(&b, offsetof(struct edr_blind, reason), reason, strlen(reason));
+	rec = wire_build_end(&b);
+	if (rec)
+		hand_on(s, rec);
+}
+
+/* Somebody has taken it away, or a read failed: what is in the batch goes out, then it is for others to open it again. */
+static int give_up(struct source *s, int error, const char *why)
+{
+	log_error("source", "%s", why);
+	ft_reader_deliver(&s->reader, ~0ULL);
+	hand_out(s);
+	tell_blind(s, why);
+	return error;
+}
+
+static int check(struct source *s)
+{
+	char why[256] = "";
+	int e = ft_fs_check(&s->fs, why, sizeof(why));
+
+	if (!e && ft_probe_check(&s->fs, &s->granted)) {
+		e = -EIO;
+		snprintf(why, sizeof(why), "somebody has switched our trace events off");
+	}
+	if (e)
+		return give_up(s, e, why);
+	s->sound_ns = source_boot_ns();
+	return 0;
+}
+
+static int nap(int ms)
+{
+	return poll(NULL, 0, ms) < 0 ? -errno : 0;
+}
+
+static int wait_events(struct source *s, int timeout_ms)
+{
+	struct epoll_event ev[8];
+	int n = epoll_wait(s->reader.epoll, ev, 8, timeout_ms);
+
+	return n < 0 ? -errno : n;
+}
+
+/*
+ * Without a probe for the arguments /proc has them, for as long as the process lives: then nothing may gather, and each
+ * event wakes us. Else as the BPF source does it.
+ */
+static int wait_batch(struct source *s, int timeout_ms)
+{
+	const int tick_ms = (int)(TICK_NS / 1000000);
+	int n, gather_ms = s->reader.fill > s->buffer_bytes / 8 ? HURRY_MS : GATHER_MS;
+
+	if (timeout_ms < 0 || timeout_ms > tick_ms)
+		timeout_ms = tick_ms;
+	if (gather_ms > timeout_ms)
+		gather_ms = timeout_ms;
+	if (!s->granted.args)
+		return wait_events(s, s->reader.batch.n ? gather_ms : timeout_ms);
+	if (s->busy || s->reader.batch.n)
+		return nap(gather_ms);
+	n = wait_events(s, timeout_ms);
+	return n <= 0 ? n : nap(FIRST_GATHER_MS);
+}
+
+static int ftrace_pump(struct source *s, int timeout_ms, source_record_fn fn, void *ctx)
+{
+	edr_u64 complete = 0, now;
+	size_t n = 0, got;
+	int e, error = 0;
+
+	s->fn = fn;
+	s->ctx = ctx;
+	if (!s->started)
+		tell_host(s);
+	e = wait_batch(s, timeout_ms);
+	if (e < 0)
+		return e;
+	do {
+		got = take_round(s, false, &complete, &error);
+		n += got;
+	} while (got && !s->reader.drained && !error);
+	s->busy = n > 0;
+	if (error)
+		return give_up(s, error, "the trace buffers cannot be read any more");
+	now = source_boot_ns();
+	if (now - s->ticked_ns >= TICK_NS) {
+		read_losses(s);
+		tell_losses(s);
+		tell_clock(s, s->reader.batch.n ? complete : now - SLACK_NS, EDR_CLOCK_TICK);
+		s->ticked_ns = now;
+		ft_reader_cpus(&s->reader);
+		e = check(s);
+	}
+	return e < 0 ? e : (int)n;
+}
+
+static int ftrace_drain(struct source *s, source_record_fn fn, void *ctx)
+{
+	edr_u64 complete;
+	size_t got;
+	int error;
+
+	s->fn = fn;
+	s->ctx = ctx;
+	if (!s->started)
+		tell_host(s);
+	ft_fs_write_all(&s->fs, "tracing_on", "0");
+	usleep(DRAIN_WAIT_US);
+	do {
+		got = take_round(s, true, &complete, &error);
+	} while ((got || !s->reader.drained) && !error);
+	read_losses(s);
+	tell_losses(s);
+	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
+	return 0;
+}
+
+static int ftrace_totals(struct source *s, struct source_totals *out)
+{
+	read_losses(s);
+	memcpy(s->totals.count, s->translate.count, sizeof(s->totals.count));
+	s->totals.invalid = ft_reader_damaged(&s->reader);
+	*out = s->totals;
+	return 0;
+}
+
+static double ftrace_progress(struct source *s)
+{
+	(void)s;
+	return -1;
+}
+
+static void ftrace_close(struct source *s)
+{
+	if (!s)
+		return;
+	ft_reader_close(&s->reader);
+	ft_fs_close(&s->fs);
+	ft_translate_free(&s->translate);
+	ft_formats_free(s->formats);
+	buf_free(&s->scratch);
+	free(s->agent);
+	free(s);
+}
+
+static size_t page_size(const struct source *s)
+{
+	struct buf kb = { 0 };
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (!ft_fs_read(s->fs.dir[0], "buffer_subbuf_size_kb", &kb) && kb.data)
+		size = strtoul(kb.data, NULL, 10) * 1024;
+	buf_free(&kb);
+	return size >= 4096 && size <= 1 << 20 ? size : 4096;
+}
+
+static int set_size(struct source *s, enum ft_instance which, size_t bytes)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t each = bytes / (size_t)(cpus > 0 ? cpus : 1);
+	char kb[32];
+
+	if (each < MIN_BUFFER_BYTES)
+		each = MIN_BUFFER_BYTES;
+	if (!s->buffer_bytes || each < s->buffer_bytes)
+		s->buffer_bytes = each;
+	snprintf(kb, sizeof(kb), "%zu", each / 1024);
+	return ft_fs_write(s->fs.dir[which], "buffer_size_kb", kb);
+}
+
+/* Not all kernels have all of these; what must be is checked. */
+static int set_up(struct source *s, const struct source_config *cfg, char *err, size_t err_size)
+{
+	int e;
+
+	ft_fs_write_all(&s->fs, "buffer_subbuf_size_kb", SUBBUF_KB);
+	ft_fs_write_all(&s->fs, "buffer_percent", "0");
+	/* Else the kernel keeps a table of names, at every switch of a task. */
+	ft_fs_write_all(&s->fs, "options/record-cmd", "0");
+	ft_fs_write_all(&s->fs, "options/overwrite", "0");
+	e = ft_fs_write_all(&s->fs, "trace_clock", "boot");
+	if (e) {
+		snprintf(err, err_size, "trace_clock does not take \"boot\": %s", strerror(-e));
+		return e;
+	}
+	e = set_size(s, FT_INSTANCE_EXEC, cfg->ring_exec_bytes);
+	e = e ? e : set_size(s, FT_INSTANCE_NOISY, cfg->ring_noisy_bytes);
+	if (e)
+		snprintf(err, err_size, "the trace buffers cannot be made so large: %s",
+			 strerror(-e));
+	return e;
+}
+
+static int open_rest(struct source *s, const struct source_config *cfg, char *err, size_t err_size)
+{
+	bool part;
+	int e = set_up(s, cfg, err, err_size);
+
+	e = e ? e : ft_probe(&s->fs, cfg, s->formats, &s->granted, err, err_size);
+	if (e)
+		return e;
+	if (source_in_initial_pid_ns())
+		s->reader.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	s->reader.cgroup = cgroup_open_root(&part);
+	ft_translate_init(&s->translate, cfg, s->reader.proc, (edr_u32)getpid(), MAX_TASKS);
+	s->translate.has_newtask = s->granted.newtask;
+	s->translate.last_code_counts = s->granted.quick_threads;
+	s->translate.has_rename = s->granted.rename;
+	s->translate.has_connect_file = s->granted.connect_file;
+	s->reader.formats = s->formats;
+	s->reader.translate = &s->translate;
+	e = ft_reader_open(&s->reader, &s->fs, page_size(s));
+	e = e ? e : ft_fs_write_all(&s->fs, "tracing_on", "1");
+	if (e)
+		snprintf(err, err_size, "the trace buffers cannot be opened: %s", strerror(-e));
+	s->sound_ns = source_boot_ns();
+	return e;
+}
+
+static int ftrace_open(struct source **out, const struct source_config *cfg, char *err,
+		       size_t err_size)
+{
+	struct source *s = calloc(1, sizeof(*s));
+	int e = -ENOMEM;
+
+	*out = NULL;
+	snprintf(err, err_size, "no memory");
+	if (!s)
+		return e;
+	ft_fs_init(&s->fs);
+	s->reader.epoll = s->reader.proc = s->reader.cgroup = -1;
+	s->lean = cfg->lean;
+	s->formats = ft_formats_new();
+	s->agent = strdup(cfg->agent ? cfg->agent : "");
+	if (s->formats && s->agent) {
+		e = ft_fs_open(&s->fs, err, err_size);
+		e = e ? e : open_rest(s, cfg, err, err_size);
+	}
+	if (e) {
+		ftrace_close(s);
+		return e;
+	}
+	*out = s;
+	return 0;
+}
+
+const struct source_ops source_ftrace = {
+	.name = "ftrace",
+	.open = ftrace_open,
+	.pump = ftrace_pump,
+	.drain = ftrace_drain,
+	.totals = ftrace_totals,
+	.progress = ftrace_progress,
+	.close = ftrace_close,
+};

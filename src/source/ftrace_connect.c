@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+/*
+ * connect: the call (a probe on __sys_connect, which 32-bit programs and socketcall pass too, or the syscall's tracepoint),
+ * the kernel's own copy of the address, the result, and for TCP what becomes of a connect that the call left open.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "source/ftrace_record.h"
+
+#define MAX_SOCKS 4096
+#define TCP_ESTABLISHED 1 /* net/tcp_states.h */
+#define TCP_SYN_SENT 2
+#define ERESTARTSYS 512 /* linux/errno.h: the caller sees EINTR, or nothing of it */
+#define ERESTART_RESTARTBLOCK 516
+
+static void emit_connect(struct ft_translate *t, const struct ft_event *e,
+			 const struct ft_task *task, const struct ft_task *leader,
+			 struct edr_connect *r, const void *addr, edr_u32 addr_len)
+{
+	struct wire_build b;
+
+	r->hdr.flags |= ft_header(e, leader).flags;
+	r->hdr.time_ns = e->time_ns;
+	r->hdr.start_ns = leader->start_ns;
+	r->hdr.tgid = leader->tgid;
+	r->hdr.tid = e->tid;
+	r->hdr.cpu = e->cpu;
+	r->uid = leader->uid;
+	memcpy(r->comm, task->comm, sizeof(r->comm));
+	if (!addr_len)
+		r->hdr.flags |= EDR_F_ADDR_UNKNOWN;
+	if (ft_filtered(t, EDR_CONNECT, leader, r->comm))
+		return;
+	wire_build_begin(&b, &t->out, EDR_CONNECT, r);
+	wire_build_str(&b, offsetof(struct edr_connect, sockaddr), addr, addr_len);
+	ft_emit(t, &b, EDR_CONNECT);
+}
+
+static void emit_call(struct ft_translate *t, const struct ft_event *e, const struct ft_task *task,
+		      const struct ft_task *leader, edr_s32 result)
+{
+	const struct ft_call *call = task->call;
+	struct edr_connect r = { .fd = call->fd,
+				 .result = result,
+				 .protocol = call->protocol,
+				 .sock_type = call->sock_type,
+				 .seen_by = EDR_SEEN_SYSCALL };
+
+	if (call->address_known && !call->verified)
+		r.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
+	emit_connect(t, e, task, leader, &r, call->addr, call->address_known ? call->addr_len : 0);
+}
+
+static edr_u32 copy_address(edr_u8 *to, struct wire_span from, edr_s32 len)
+{
+	size_t n = len < 0 ? 0 : (size_t)len;
+
+	if (n > from.len)
+		n = from.len;
+	if (n > EDR_SOCKADDR_MAX)
+		n = EDR_SOCKADDR_MAX;
+	memcpy(to, from.data, n);
+	return (edr_u32)n;
+}
+
+void ft_on_connect(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	const struct ft_task *leader = ft_owner(t, task);
+	struct ft_call *call;
+
+	if (!leader)
+		return;
+	if (task->call && task->call->connecting) /* how that one ended was missed */
+		emit_call(t, e, task, leader, EDR_RESULT_UNKNOWN);
+	ft_call_end(task);
+	call = ft_call_get(task);
+	if (!call)
+		return;
+	call->connecting = true;
+	call->fd = (edr_s32)ft_number(e, FT_CONNECT_FD);
+	/* Memory that cannot be read leaves in the event what lay there before. */
+	if (!ft_has(e, FT_CONNECT_BYTES) || !ft_readable(e, FT_CONNECT_PROOF))
+		return;
+	call->addr_len = copy_address(call->addr, ft_bytes(e, FT_CONNECT_BYTES),
+				      (edr_s32)ft_number(e, FT_CONNECT_LEN));
+	call->address_known = call->addr_len > 0;
+}
+
+void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	const struct ft_task *leader = ft_owner(t, task);
+	edr_u8 addr[EDR_SOCKADDR_MAX];
+	const edr_u32 len =
+		copy_address(addr, ft_bytes(e, FT_FILE_BYTES), (edr_s32)ft_number(e, FT_FILE_LEN));
+	struct edr_connect r = { .fd = -1,
+				 .result = EDR_RESULT_UNKNOWN,
+				 .protocol = (edr_u32)ft_number(e, FT_FILE_PROTOCOL),
+				 .sock_type = (edr_u32)ft_number(e, FT_FILE_TYPE),
+				 .seen_by = EDR_SEEN_SYSCALL };
+
+	if (!leader)
+		return;
+	t->file_tells_protocol = ft_has(e, FT_FILE_PROTOCOL);
+	if (!task->call || !task->call->connecting) {
+		/* io_uring; it comes here again and again while a TCP connect is under way. */
+		if (r.protocol == IPPROTO_TCP)
+			return;
+		emit_connect(t, e, task, leader, &r, addr, len);
+		return;
+	}
+	task->call->protocol = r.protocol;
+	task->call->sock_type = r.sock_type;
+	memcpy(task->call->addr, addr, len);
+	task->call->addr_len = len;
+	task->call->address_known = task->call->verified = len > 0;
+}
+
+static struct ft_sock *find_sock(const struct ft_translate *t, edr_u64 key)
+{
+	struct ft_sock *s;
+
+	HASH_FIND(hh, t->socks, &key, sizeof(key), s);
+	return s;
+}
+
+static void forget_sock(struct ft_translate *t, struct ft_sock *s)
+{
+	HASH_DEL(t->socks, s);
+	t->n_socks--;
+	free(s);
+}
+
+void ft_socks_free(struct ft_translate *t)
+{
+	while (t->socks)
+		forget_sock(t, t->socks);
+}
+
+/* The peer, as the event has it. */
+static edr_u32 peer_of(const struct ft_event *e, edr_u8 *to)
+{
+	const edr_u16 port = htons((edr_u16)ft_number(e, FT_SOCK_DPORT));
+	struct wire_span addr;
+
+	if (ft_number(e, FT_SOCK_FAMILY) == AF_INET) {
+		struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = port };
+
+		addr = ft_bytes(e, FT_SOCK_DADDR);
+		if (addr.len != sizeof(in.sin_addr))
+			return 0;
+		memcpy(&in.sin_addr, addr.data, addr.len);
+		memcpy(to, &in, sizeof(in));
+		return sizeof(in);
+	} else {
+		struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = port };
+
+		addr = ft_bytes(e, FT_SOCK_DADDR6);
+		if (addr.len != sizeof(in6.sin6_addr))
+			return 0;
+		memcpy(&in6.sin6_addr, addr.data, addr.len);
+		memcpy(to, &in6, sizeof(in6));
+		return sizeof(in6);
+	}
+}
+
+static void emit_result(struct ft_translate *t, const struct ft_sock *s, edr_u64 time_ns,
+			edr_u32 cpu, edr_s32 result, const edr_u8 *addr, edr_u32 addr_len)
+{
+	struct edr_connect_result r = { .hdr = s->hdr, .result = result, .protocol = IPPROTO_TCP };
+	struct wire_build b;
+
+	r.hdr.time_ns = time_ns;
+	r.hdr.cpu = cpu;
+	r.latency_ns = time_ns > s->hdr.time_ns ? time_ns - s->hdr.time_ns : 0;
+	memcpy(r.comm, s->comm, sizeof(r.comm));
+	wire_build_begin(&b, &t->out, EDR_CONNECT_RESULT, &r);
+	wire_build_str(&b, offsetof(struct edr_connect_result, sockaddr), addr, addr_len);
+	ft_emit(t, &b, EDR_CONNECT_RESULT);
+}
+
+/* As connect_settled() of bpf/net.bpf.h: what the call says is the result, unless it went away before there was one. */
+static void settle(struct ft_translate *t, const struct ft_event *e, const struct ft_call *call,
+		   edr_s32 ret)
+{
+	struct ft_sock *s = find_sock(t, call->sk);
+	const bool open = ret == -EINPROGRESS || ret == -EINTR;
+
+	if (!s || (!s->ended && (open || ret == 0)))
+		return;
+	if (s->ended && open)
+		emit_result(t, s, s->end_ns, e->cpu, s->result, call->addr, call->addr_len);
+	forget_sock(t, s);
+}
+
+void ft_on_connect_ret(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	const struct ft_task *leader = ft_owner(t, task);
+	edr_s32 ret = (edr_s32)ft_number(e, FT_VALUE);
+
+	if (!leader || !task->call || !task->call->connecting)
+		return;
+	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
+		ret = -EINTR;
+	emit_call(t, e, task, leader, ret);
+	if (task->call->sk)
+		settle(t, e, task->call, ret);
+	ft_call_end(task);
+}
+
+/* In the context of the process that connects. */
+static void begins(struct ft_translate *t, const struct ft_event *e, edr_u64 key)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	const struct ft_task *leader = ft_owner(t, task);
+	struct edr_connect r = { .fd = -1,
+				 .result = EDR_RESULT_UNKNOWN,
+				 .protocol = IPPROTO_TCP,
+				 .sock_type = SOCK_STREAM,
+				 .seen_by = EDR_SEEN_SOCKET };
+	struct ft_sock *s = find_sock(t, key);
+	edr_u8 addr[EDR_SOCKADDR_MAX];
+	const edr_u32 len = peer_of(e, addr);
+
+	if (!leader || ft_filtered(t, EDR_CONNECT_RESULT, leader, task->comm))
+		return;
+	if (s)
+		forget_sock(t, s);
+	if (t->n_socks >= MAX_SOCKS)
+		forget_sock(t, t->socks); /* the oldest */
+	s = calloc(1, sizeof(*s));
+	if (s) {
+		s->key = key;
+		s->hdr = ft_header(e, leader);
+		memcpy(s->comm, task->comm, sizeof(s->comm));
+		HASH_ADD(hh, t->socks, key, sizeof(s->key), s);
+		if (s->hh.tbl)
+			t->n_socks++;
+		else
+			free(s);
+	}
+	if (!task->call || !task->call->connecting) {
+		if (!t->has_connect_file || t->file_tells_protocol)
+			emit_connect(t, e, task, leader, &r, addr, len);
+		return;
+	}
+	task->call->sk = key;
+	task->call->protocol = IPPROTO_TCP;
+	task->call->sock_type = SOCK_STREAM;
+	if (!task->call->verified && len) {
+		memcpy(task->call->addr, addr, len);
+		task->call->addr_len = len;
+		task->call->address_known = task->call->verified = true;
+	}
+}
+
+/* In whatever context the answer came in: the process is the one that was noted. */
+static void ends(struct ft_translate *t, const struct ft_event *e, edr_u64 key, edr_u64 state)
+{
+	struct ft_sock *s = find_sock(t, key);
+	const struct ft_task *task;
+	edr_u8 addr[EDR_SOCKADDR_MAX];
+
+	if (!s)
+		return;
+	s->result = state == TCP_ESTABLISHED ? 0 : s->reset ? -ECONNREFUSED : EDR_RESULT_UNKNOWN;
+	s->end_ns = e->time_ns;
+	task = ft_tasks_find(&t->tasks, s->hdr.tid);
+	if (task && task->call && task->call->sk == key) {
+		s->ended = true; /* settle() knows whether the call has said it */
+		return;
+	}
+	emit_result(t, s, e->time_ns, e->cpu, s->result, addr, peer_of(e, addr));
+	forget_sock(t, s);
+}
+
+void ft_on_sock_reset(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_sock *s = find_sock(t, ft_number(e, FT_SOCK_ADDR));
+
+	if (s)
+		s->reset = true;
+}
+
+void ft_on_sock_state(struct ft_translate *t, const struct ft_event *e)
+{
+	const edr_u64 key = ft_number(e, FT_SOCK_ADDR), from = ft_number(e, FT_SOCK_OLD),
+		      to = ft_number(e, FT_SOCK_NEW);
+
+	if (ft_number(e, FT_SOCK_PROTOCOL) != IPPROTO_TCP)
+		return;
+	if (to == TCP_SYN_SENT)
+		begins(t, e, key);
+	else if (from == TCP_SYN_SENT)
+		ends(t, e, key, to);
+}
