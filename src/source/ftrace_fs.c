@@ -153,7 +153,9 @@ static int remove_instances(const struct ft_fs *fs)
 	int i, e = 0;
 
 	for (i = FT_INSTANCES - 1; i >= 0; i--) {
-		if (unlinkat(fs->root_dir, paths[i], AT_REMOVEDIR) && errno != ENOENT)
+		/* ENODEV: somebody else is just removing it. */
+		if (unlinkat(fs->root_dir, paths[i], AT_REMOVEDIR) && errno != ENOENT &&
+		    errno != ENODEV)
 			e = -errno;
 	}
 	return e;

@@ -485,7 +485,8 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	add(out, connects && g->connect && !g->connect_address,
 	    "the address of a connect is seen for TCP only");
 	add(out, connects && any_connect && !g->connect_file,
-	    "connects other than by TCP are not seen when made by io_uring");
+	    "connects other than by TCP are not seen when made by io_uring or by 32-bit "
+	    "programs");
 	add(out, connects && g->sock_state,
 	    "of a TCP connect that was left open and failed, only a refusal is told apart");
 	add(out, connects && !g->sock_state, "how a TCP connect ends later is not seen");
