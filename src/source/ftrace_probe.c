@@ -475,6 +475,7 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	add(out, true,
 	    "cgroup, terminal and audit ids are read from /proc after the fact: of a process that "
 	    "ends at once they are the parent's");
+	add(out, true, "a user id that a process takes without an exec is seen at its next exec");
 	add(out, !g->bprm, "a script's interpreter is not told apart from its program");
 	add(out, !g->fork, "forks and threads are not seen");
 	add(out, g->fork && !g->newtask, "flags of clone are not seen");
