@@ -259,7 +259,8 @@ void ft_fs_close(struct ft_fs *fs)
 	}
 	if (fs->root_dir >= 0)
 		close(fs->root_dir);
-	if (fs->mounted && umount2(fs->root, UMOUNT_NOFOLLOW))
+	/* EINVAL: somebody has done it already. */
+	if (fs->mounted && umount2(fs->root, UMOUNT_NOFOLLOW) && errno != EINVAL)
 		log_warn("source", "%s stays mounted: %s", fs->root, strerror(errno));
 	ft_fs_init(fs);
 }
