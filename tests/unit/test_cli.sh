@@ -85,7 +85,6 @@ wrong 78 "bad.conf:2: syscalls_to_trace must hold names of system calls, and the
 wrong 64 "there is no section 'FILTR'; did you mean FILTER?" show-config --set FILTR.exclude_uids=0
 wrong 64 "no key 'exclude_uid'; did you mean exclude_uids?" show-config --set FILTER.exclude_uid=0
 wrong 64 "\\x1b]0;x" "$(printf 'a\033]0;x')"
-wrong 69 "no ftrace source yet" run -c /dev/null --source ftrace
 
 # fault 12: intervals that make empty or endless windows; a file that is not there; % and comments in values
 for minutes in 0 -5 7 1440 1.5 ''; do
