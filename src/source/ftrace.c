@@ -156,6 +156,9 @@ static size_t take_round(struct source *s, bool all, edr_u64 *complete, int *err
 
 	*complete = ft_reader_gather(&s->reader, SLACK_NS, error);
 	n = ft_reader_deliver(&s->reader, all && s->reader.drained ? ~0ULL : *complete);
+	/* Full of events that wait for older ones, which find no room: better out of order than never. */
+	if (!n && !s->reader.drained && !batch_has_room(&s->reader.batch))
+		n = ft_reader_deliver(&s->reader, ~0ULL);
 	hand_out(s);
 	return n;
 }

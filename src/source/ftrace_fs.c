@@ -153,7 +153,9 @@ static int remove_instances(const struct ft_fs *fs)
 	int i, e = 0;
 
 	for (i = FT_INSTANCES - 1; i >= 0; i--) {
-		if (unlinkat(fs->root_dir, paths[i], AT_REMOVEDIR) && errno != ENOENT)
+		/* ENODEV: somebody else is just removing it. */
+		if (unlinkat(fs->root_dir, paths[i], AT_REMOVEDIR) && errno != ENOENT &&
+		    errno != ENODEV)
 			e = -errno;
 	}
 	return e;
@@ -257,7 +259,8 @@ void ft_fs_close(struct ft_fs *fs)
 	}
 	if (fs->root_dir >= 0)
 		close(fs->root_dir);
-	if (fs->mounted && umount2(fs->root, UMOUNT_NOFOLLOW))
+	/* EINVAL: somebody has done it already. */
+	if (fs->mounted && umount2(fs->root, UMOUNT_NOFOLLOW) && errno != EINVAL)
 		log_warn("source", "%s stays mounted: %s", fs->root, strerror(errno));
 	ft_fs_init(fs);
 }

@@ -475,6 +475,7 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	add(out, true,
 	    "cgroup, terminal and audit ids are read from /proc after the fact: of a process that "
 	    "ends at once they are the parent's");
+	add(out, true, "a user id that a process takes without an exec is seen at its next exec");
 	add(out, !g->bprm, "a script's interpreter is not told apart from its program");
 	add(out, !g->fork, "forks and threads are not seen");
 	add(out, g->fork && !g->newtask, "flags of clone are not seen");
@@ -485,7 +486,8 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	add(out, connects && g->connect && !g->connect_address,
 	    "the address of a connect is seen for TCP only");
 	add(out, connects && any_connect && !g->connect_file,
-	    "connects other than by TCP are not seen when made by io_uring");
+	    "connects other than by TCP are not seen when made by io_uring or by 32-bit "
+	    "programs");
 	add(out, connects && g->sock_state,
 	    "of a TCP connect that was left open and failed, only a refusal is told apart");
 	add(out, connects && !g->sock_state, "how a TCP connect ends later is not seen");
