@@ -38,6 +38,12 @@ static void say_file(const char *file)
 	buf_free(&shown);
 }
 
+/* The default names what the ftrace source does better by itself. */
+static bool reads_text(const struct conf *conf)
+{
+	return strcmp(conf->trace_path, CONF_TRACE_PATH) != 0;
+}
+
 static int run_source(const struct options *o, struct conf_set *set)
 {
 	const struct conf *conf = conf_get(set);
@@ -47,7 +53,7 @@ static int run_source(const struct options *o, struct conf_set *set)
 	if (o->n_arguments > 0)
 		return cli_fail(EX_USAGE, "run takes a file only with --source replay");
 	if (strcmp(conf->source, "ftrace") == 0)
-		live.source = &source_ftrace;
+		live.source = reads_text(conf) ? &source_trace_text : &source_ftrace;
 	status = check_permission();
 	return status ? status : live_run(&live);
 }
