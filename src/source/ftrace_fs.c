@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 #include "util/log.h"
 
 #define MOUNT_POINT "/sys/kernel/tracing"
+#define MOUNT_MARK "linux-edr-bpf" /* the device's name, in place of "tracefs" */
 #define INSTANCE_PATH "instances/" FTRACE_INSTANCE
 #define FILE_MAX (1U << 20)
 
@@ -81,7 +83,7 @@ int ft_fs_read(int dir, const char *path, struct buf *out)
 
 static int mount_tracefs(struct ft_fs *fs, char *err, size_t err_size)
 {
-	if (mount("tracefs", MOUNT_POINT, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
+	if (mount(MOUNT_MARK, MOUNT_POINT, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
 		int e = errno;
 
 		snprintf(err, err_size,
@@ -92,6 +94,21 @@ static int mount_tracefs(struct ft_fs *fs, char *err, size_t err_size)
 	}
 	fs->mounted = true;
 	return 0;
+}
+
+/* A mount with our mark is that of an agent that was killed, once we hold the lock. */
+static bool mounted_by_us(const char *root)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent m;
+	char line[8192];
+	bool found = false;
+
+	while (mounts && !found && getmntent_r(mounts, &m, line, sizeof(line)))
+		found = !strcmp(m.mnt_fsname, MOUNT_MARK) && !strcmp(m.mnt_dir, root);
+	if (mounts)
+		endmntent(mounts);
+	return found;
 }
 
 static int find_tracefs(struct ft_fs *fs, char *err, size_t err_size)
@@ -239,6 +256,7 @@ int ft_fs_open(struct ft_fs *fs, char *err, size_t err_size)
 	e = e ? e : take_over(fs, err, err_size);
 	for (i = 0; i < FT_INSTANCES && !e; i++)
 		e = make_instance(fs, i, err, err_size);
+	fs->mounted |= !e && mounted_by_us(fs->root);
 	return e;
 }
 
