@@ -285,7 +285,8 @@ static void choose_args(struct exec_parts *p, const struct ft_call *call)
 		p->flags |= EDR_F_ARGS_FROM_PROBE;
 		return;
 	}
-	if (p->snap && p->proc_argv.len >= seen.len &&
+	/* None at all is what a process shows that has ended and still waits for its parent. */
+	if (p->proc_argv.len && p->proc_argv.len >= seen.len &&
 	    (!seen.len || !memcmp(p->proc_argv.data, seen.data, seen.len))) {
 		p->argv = p->proc_argv;
 		p->argv_bytes = p->snap->argv_bytes;

@@ -17,6 +17,7 @@ at_end()
 		wait "$reader" 2>/dev/null
 	done
 	echo "$was" >"$tracing/$event"
+	[ "$was" != 0 ] || timeout 1 cat "$tracing/trace_pipe" >"$T/rest" # what came after our readers
 	[ ! -d "$theirs" ] || rmdir "$theirs"
 	unmount_tracefs
 }

@@ -254,6 +254,12 @@ events_count()
 	jq -n "reduce (inputs | select($1)) as \$e (0; . + 1)" "$EVENTS"
 }
 
+# How many of what the source says is off begin with these words.
+events_off() # WORDS
+{
+	cells | xargs -r jq -n --arg words "$1" '[inputs | .degraded // [] | .[] | select(startswith($words))] | unique | length'
+}
+
 # ---- reports ----
 
 cells()
