@@ -329,14 +329,34 @@ static bool same_cut_args(struct json_object *want, struct json_object *got)
 
 /*
  * The mode "names": execs, forks and exits must each be told once, of the right processes and by the right names, and none that
- * did not happen. All else is not looked at: not every way to trace a host knows it.
+ * did not happen. Arguments must be right where the event says where they came from, and is not truncated. All else is not
+ * looked at: not every way to trace a host knows it.
  */
 static bool names_alone;
 
-static bool looked_at(const char *type, const char *key)
+static bool has_flag(struct json_object *event, const char *flag)
 {
-	return !names_alone ||
-	       (!strcmp(type, "exec") && (!strcmp(key, "filename") || !strcmp(key, "command"))) ||
+	struct json_object *flags = get(event, "record_flags");
+	size_t n =
+		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(json_object_get_string(json_object_array_get_idx(flags, i)), flag))
+			return true;
+	return false;
+}
+
+static bool looked_at(struct json_object *event, const char *key)
+{
+	const char *type = text(event, "type");
+
+	if (!names_alone)
+		return true;
+	if (!strcmp(key, "args"))
+		return (has_flag(event, "args_from_probe") || has_flag(event, "args_from_proc")) &&
+		       !has_flag(event, "truncated");
+	return (!strcmp(type, "exec") && (!strcmp(key, "filename") || !strcmp(key, "command"))) ||
 	       (!strcmp(type, "fork") && !strcmp(key, "child_pid"));
 }
 
@@ -485,7 +505,7 @@ static void judge_member(struct verdict *v, struct json_object *line, struct jso
 {
 	enum aspect a = aspect_of(key);
 
-	if (!looked_at(text(line, "type"), key))
+	if (!looked_at(event, key))
 		return;
 	v->has[a] = true;
 	if (same_member(line, event, key, want))
