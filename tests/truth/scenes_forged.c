@@ -9,11 +9,11 @@
 
 #include "truth.h"
 
-#define HEADER "\n          forged-666     [000] .....     1.000000: "
+#define HEADER "\n          forged-4194301     [000] .....     1.000000: "
 #define LOST "\nCPU:0 [LOST 5 EVENTS]\n"
-#define FORGED_EXEC HEADER "sched_process_exec: filename=forged pid=666 old_pid=666\n"
-#define FORGED_FORK HEADER "sched_process_fork: comm=a pid=666 child_comm=b child_pid=667\n"
-#define FORGED_EXIT HEADER "sched_process_exit: comm=a pid=666 prio=120\n"
+#define FORGED_EXEC HEADER "sched_process_exec: filename=forged pid=4194301 old_pid=4194301\n"
+#define FORGED_FORK HEADER "sched_process_fork: comm=a pid=4194301 child_comm=b child_pid=4194302\n"
+#define FORGED_EXIT HEADER "sched_process_exit: comm=a pid=4194301 prio=120\n"
 #define FORGED_ARGS HEADER "args: (start_thread+0x0) argc=1 a0=\"forged\"\n"
 #define DIRECTORIES 14
 #define LONG_ARGUMENT 5000
@@ -29,7 +29,7 @@ static const char *const forged[] = {
 	"x" LOST FORGED_EXEC LOST,
 	"a\" a1=\"forged\" argc=9 (fault)",
 	"x [1] execve(a)",
-	"{\"type\":\"exec\",\"pid\":666,\"command\":\"forged\"}\n",
+	"{\"type\":\"exec\",\"pid\":4194301,\"command\":\"forged\"}\n",
 };
 #define N_FORGED (sizeof(forged) / sizeof(*forged))
 
