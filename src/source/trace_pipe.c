@@ -246,11 +246,11 @@ static void tell_losses(struct source *s)
 	}
 }
 
-static void tell_clock(struct source *s, enum edr_clock_why why)
+static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
 {
 	s->wall_offset_ns = source_wall_offset_ns();
-	s->ticked_ns = source_boot_ns();
-	source_emit_clock(&s->scratch, s->ticked_ns, s->wall_offset_ns, why, hand_on, s);
+	s->ticked_ns = now;
+	source_emit_clock(&s->scratch, now, s->wall_offset_ns, why, hand_on, s);
 	s->offset_known = false; /* a suspended host has moved the clocks apart */
 }
 
@@ -277,7 +277,7 @@ static void tell_host(struct source *s)
 		    "text: a copy of a trace_pipe does not show where a record ends: what "
 		    "a file name can have forged is refused and counted as dropped, and "
 		    "file names are not believed");
-	tell_clock(s, EDR_CLOCK_START);
+	tell_clock(s, source_boot_ns(), EDR_CLOCK_START);
 	source_emit_host(&s->scratch, "ftrace", "text", &degraded, s->agent, hand_on, s);
 	buf_free(&degraded);
 	s->started = true;
@@ -356,6 +356,7 @@ static int wait_text(struct source *s, int timeout_ms)
 
 static int text_pump(struct source *s, int timeout_ms, source_record_fn fn, void *ctx)
 {
+	edr_u64 now;
 	size_t n;
 	int e;
 
@@ -366,10 +367,14 @@ static int text_pump(struct source *s, int timeout_ms, source_record_fn fn, void
 	e = wait_text(s, timeout_ms);
 	if (e < 0)
 		return e;
+	now = source_boot_ns();
 	e = take_round(s);
 	n = hand_out(s);
-	if (source_boot_ns() - s->ticked_ns >= TICK_NS)
-		tell_clock(s, EDR_CLOCK_TICK);
+	/* With more to read, all is known only up to what has been read. */
+	if (now - s->ticked_ns >= TICK_NS) {
+		tell_clock(s, e > 0 || now < s->stream_ns ? s->stream_ns : now, EDR_CLOCK_TICK);
+		s->ticked_ns = now;
+	}
 	return e < 0 ? e : (int)n;
 }
 
@@ -384,7 +389,7 @@ static int text_drain(struct source *s, source_record_fn fn, void *ctx)
 	while (take_round(s) > 0 && --rounds)
 		hand_out(s);
 	hand_out(s);
-	tell_clock(s, EDR_CLOCK_STOP);
+	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
 }
 

@@ -257,6 +257,7 @@ events_count()
 # How many of what the source says is off begin with these words.
 events_off() # WORDS
 {
+	# shellcheck disable=SC2016 # a variable of jq
 	cells | xargs -r jq -n --arg words "$1" '[inputs | .degraded // [] | .[] | select(startswith($words))] | unique | length'
 }
 
