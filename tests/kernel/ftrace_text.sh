@@ -26,8 +26,8 @@ done
 do_all()
 {
 	: >"$T/truth.jsonl"
-	for scenario in name_forged name_hostile prctl_forged prctl_hostile args_hostile forged_name forged_path forged_args \
-		forged_comm; do
+	for scenario in ${EDR_TRUTH_ONLY:-name_forged name_hostile prctl_forged prctl_hostile args_hostile forged_name \
+		forged_path forged_args forged_comm longest_name}; do
 		status=0
 		"$TRUTH/truth" $scenario 100 "text-$$" >>"$T/truth.jsonl" || status=$?
 		[ $status -eq 0 ] || die "$scenario ended with $status"

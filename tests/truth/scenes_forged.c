@@ -72,6 +72,26 @@ static void scene_forged_path(struct truth *t)
 	}
 }
 
+/* An event that holds it is longer than a page: some tracers lose it without a word. */
+static void scene_longest_name(struct truth *t)
+{
+	static const char last[] = "/noop";
+	char path[4096];
+	size_t i;
+
+	put_helper(t, "noop", "noop");
+	for (i = 0; i + sizeof(last) < sizeof(path); i++)
+		path[i] = i % 2 ? '/' : '.';
+	memcpy(path + i, last, sizeof(last));
+	EACH_RUN(t)
+	{
+		char *argv[] = { "longest name", (char *)t->token, format("%u", t->i), NULL };
+		struct exec e = { .path = path, .argv = argv };
+
+		exec_run(t, &e);
+	}
+}
+
 static void scene_forged_args(struct truth *t)
 {
 	char longest[LONG_ARGUMENT + 1] = "";
@@ -144,6 +164,7 @@ static void scene_forged_comm(struct truth *t)
 const struct scene scenes_forged[] = {
 	{ "forged_name", scene_forged_name, "files named like whole lines of a trace" },
 	{ "forged_path", scene_forged_path, "a path of 2,000 bytes made of lines of a trace" },
+	{ "longest_name", scene_longest_name, "a file name of 4,095 bytes as given to exec" },
 	{ "forged_args", scene_forged_args, "arguments that are lines of a trace; 5,000 bytes" },
 	{ "forged_comm", scene_forged_comm, "processes named like pieces of a trace" },
 	{ NULL, NULL, NULL },
