@@ -368,6 +368,7 @@ static void tell_exec(struct ft_translate *t, const struct ft_event *e, struct f
 {
 	const struct wire_span name = wire_basename(p->filename);
 
+	leader->exec_told = true;
 	if (!t->has_rename && name.len)
 		ft_copy_comm(leader->comm, name);
 	tell_cgroup(t, e, leader, p);
@@ -414,7 +415,7 @@ void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_
 
 	if (!leader)
 		return;
-	if (call->filename.len) {
+	if (call && call->filename.len) {
 		p.filename = (struct wire_span){ call->filename.data, call->filename.len };
 		p.flags = 0;
 	}
@@ -423,6 +424,14 @@ void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_
 	choose_args(&p, call);
 	tell_exec(t, e, leader, &p, e->tid);
 	ft_call_end(task);
+}
+
+static void exec_came_back(struct ft_translate *t, const struct ft_event *e, struct ft_task *task)
+{
+	/* A file name of nearly PATH_MAX bytes makes the exec's own event too long for a page of the buffer. */
+	if (!task->exec_told)
+		ft_exec_missed(t, e, task);
+	task->exec_told = false;
 }
 
 void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
@@ -434,6 +443,8 @@ void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
 	const struct ft_call *call;
 	struct wire_build b;
 
+	if (leader && (edr_s32)ret == 0)
+		exec_came_back(t, e, task);
 	if (!leader || (edr_s32)ret >= 0 || (edr_s32)ret < -MAX_ERRNO)
 		return;
 	call = task->call;

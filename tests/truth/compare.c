@@ -329,8 +329,8 @@ static bool same_cut_args(struct json_object *want, struct json_object *got)
 
 /*
  * The mode "names": execs, forks and exits must each be told once, of the right processes and by the right names, and none that
- * did not happen. Arguments must be right where the event says where they came from, and is not truncated. All else is not
- * looked at: not every way to trace a host knows it.
+ * did not happen. Arguments must be right where the event says where they came from, and is not truncated; file names unless they
+ * are said to be unreadable. All else is not looked at: not every way to trace a host knows it.
  */
 static bool names_alone;
 
@@ -356,7 +356,9 @@ static bool looked_at(struct json_object *event, const char *key)
 	if (!strcmp(key, "args"))
 		return (has_flag(event, "args_from_probe") || has_flag(event, "args_from_proc")) &&
 		       !has_flag(event, "truncated");
-	return (!strcmp(type, "exec") && (!strcmp(key, "filename") || !strcmp(key, "command"))) ||
+	if (!strcmp(key, "filename"))
+		return !has_flag(event, "filename_unreadable");
+	return (!strcmp(type, "exec") && !strcmp(key, "command")) ||
 	       (!strcmp(type, "fork") && !strcmp(key, "child_pid"));
 }
 
