@@ -192,7 +192,8 @@ static int check(struct source *s)
 
 	if (!e && ft_probe_check(&s->fs, &s->granted)) {
 		e = -EIO;
-		snprintf(why, sizeof(why), "somebody has switched our trace events off");
+		snprintf(why, sizeof(why),
+			 "somebody has switched our trace events off, or filters them");
 	}
 	if (e)
 		return give_up(s, e, why);

@@ -293,15 +293,17 @@ static bool same_place(const struct ft_fs *fs, const char *below, edr_u64 id)
 	return stat(path, &st) == 0 && st.st_ino == id;
 }
 
-bool ft_fs_is_on(int dir, const char *path)
+bool ft_fs_says(int dir, const char *path, const char *text)
 {
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	char on[4] = "";
-	ssize_t n = fd < 0 ? -1 : read(fd, on, sizeof(on) - 1);
+	char is[16];
+	ssize_t n;
 
-	if (fd >= 0)
-		close(fd);
-	return n > 0 && on[0] == '1';
+	if (fd < 0)
+		return errno == ENOENT;
+	n = read(fd, is, sizeof(is));
+	close(fd);
+	return *text ? n >= (ssize_t)strlen(text) && !memcmp(is, text, strlen(text)) : n == 0;
 }
 
 int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size)
@@ -317,8 +319,14 @@ int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size)
 			snprintf(err, err_size, "%s/%s has been removed", fs->root, paths[i]);
 			return -ENODEV;
 		}
-		if (!ft_fs_is_on(fs->dir[i], "tracing_on")) {
+		if (!ft_fs_says(fs->dir[i], "tracing_on", "1")) {
 			snprintf(err, err_size, "%s/%s has been switched off", fs->root, paths[i]);
+			return -EIO;
+		}
+		if (!ft_fs_says(fs->dir[i], "set_event_pid", "") ||
+		    !ft_fs_says(fs->dir[i], "set_event_notrace_pid", "")) {
+			snprintf(err, err_size, "%s/%s has been limited to some processes",
+				 fs->root, paths[i]);
 			return -EIO;
 		}
 	}

@@ -48,6 +48,8 @@ agent_start
 blinded "all events switched off" switch events/enable 0
 blinded "one event switched off" switch events/sched/sched_process_exec/enable 0
 blinded "tracing_on 0" switch tracing_on 0
+blinded "a filter on an event" switch events/sched/sched_process_exec/filter 'common_pid == 0'
+blinded "one process alone" switch set_event_pid 1
 if rmdir "$ours" 2>"$T/rmdir"; then
 	blinded "instance removed" true
 else
