@@ -164,12 +164,13 @@ run_until_seen() # OFFSET WORD
 }
 
 # All that happened up to here is in $EVENTS afterwards. Two rings: one word goes through each.
+# EDR_WAIT_S: how long that may take, more for a virtual machine.
 SYNCS=0
 agent_sync()
 {
 	SYNCS=$((SYNCS + 1))
 	offset=$(($(stat -c %s "$EVENTS" 2>/dev/null || echo 0) + 1))
-	wait_for 20 run_until_seen $offset "sync-$$-$SYNCS-" && agent_alive
+	wait_for "${EDR_WAIT_S:-20}" run_until_seen $offset "sync-$$-$SYNCS-" && agent_alive
 }
 
 # agent_stop [SIGNAL]: its exit status is in STATUS.
