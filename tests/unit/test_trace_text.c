@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* The text of a trace_pipe: its forms, and names that look like lines of it. */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../fuzz/trace_lines.h"
+#include "source/source.h"
 
 static struct {
 	struct trace_text_event ev[64];
@@ -244,6 +247,86 @@ START_TEST(a_name_that_holds_the_end)
 }
 END_TEST
 
+static struct {
+	unsigned n[EDR_TYPE_MAX];
+	edr_u64 dropped[EDR_TYPE_MAX], produced[EDR_TYPE_MAX], time_ns;
+	bool unmarked, named;
+} told;
+
+static void on_record(void *ctx, const struct edr_hdr *rec)
+{
+	const struct edr_loss *loss = (const void *)rec;
+	const struct edr_exec *exec = (const void *)rec;
+
+	(void)ctx;
+	ck_assert_int_eq(wire_check(rec, rec->len), 0);
+	ck_assert_uint_ge(rec->time_ns, told.time_ns);
+	told.time_ns = rec->time_ns;
+	told.n[rec->type]++;
+	if (rec->type == EDR_LOSS) {
+		told.dropped[loss->of_type] += loss->dropped;
+		told.produced[loss->of_type] += loss->produced;
+	} else if (rec->type != EDR_HOST && rec->type != EDR_CLOCK) {
+		told.unmarked |= !(rec->flags & EDR_F_UNTRUSTED_TEXT);
+		told.named |= rec->type == EDR_EXEC && exec->filename.len > 0;
+	}
+}
+
+/* The whole source, on a file: what it tells, and that it adds up. Nobody has these pids. */
+START_TEST(the_source)
+{
+	static const char lines[] =
+		"            bash-4194301 [000] .....     1.000001: sched_process_fork: comm=bash "
+		"pid=4194301 child_comm=bash child_pid=4194302\n"
+		"CPU:1 [LOST 3 EVENTS]\n"
+		"              ls-4194302 [000] .....     1.000002: sched_process_exec: "
+		"filename=/bin/ls "
+		"pid=4194302 old_pid=4194302\n"
+		"              ls-4194302 [000] .....     1.000003: sched_process_exit: comm=ls "
+		"pid=4194302 prio=120 group_dead=true\n";
+	char path[] = "/tmp/edr-test-text-XXXXXX", err[256];
+	struct source_config cfg = { .trace_path = path, .agent = "test" };
+	struct source_totals totals;
+	struct source *s;
+	int fd = mkstemp(path);
+
+	memset(&told, 0, sizeof(told));
+	ck_assert_int_eq(write(fd, lines, sizeof(lines) - 1), sizeof(lines) - 1);
+	close(fd);
+	ck_assert_int_eq(source_trace_text.open(&s, &cfg, err, sizeof(err)), 0);
+	unlink(path);
+	ck_assert_int_ge(source_trace_text.pump(s, 0, on_record, NULL), 2);
+	ck_assert_int_eq(source_trace_text.drain(s, on_record, NULL), 0);
+	ck_assert_int_eq(source_trace_text.totals(s, &totals), 0);
+	source_trace_text.close(s);
+	ck_assert_uint_eq(told.n[EDR_HOST], 1);
+	ck_assert_uint_eq(told.n[EDR_FORK], 1);
+	ck_assert_uint_eq(told.n[EDR_EXEC], 1);
+	ck_assert_uint_eq(told.dropped[EDR_EXEC], 3);
+	ck_assert_uint_eq(told.dropped[EDR_EXIT], 1); /* the exec's name could hold it */
+	ck_assert(!told.unmarked && !told.named);
+	for (size_t i = 0; i < EDR_TYPE_MAX; i++) {
+		ck_assert_uint_eq(told.produced[i], totals.count[i].produced);
+		if (i < EDR_CGROUP)
+			ck_assert_uint_eq(totals.count[i].produced,
+					  totals.delivered[i] + totals.count[i].dropped);
+	}
+}
+END_TEST
+
+START_TEST(what_cannot_be_read)
+{
+	struct source_config cfg = { .trace_path = "/tmp" };
+	struct source *s;
+	char err[256];
+
+	ck_assert_int_eq(source_trace_text.open(&s, &cfg, err, sizeof(err)), -EINVAL);
+	cfg.trace_path = "/tmp/there-is-no-such-file";
+	ck_assert_int_eq(source_trace_text.open(&s, &cfg, err, sizeof(err)), -ENOENT);
+	ck_assert_ptr_null(s);
+}
+END_TEST
+
 /* The bytes between 0 and 255 say nothing to it that makes it stumble, whatever the pieces. */
 START_TEST(random_names)
 {
@@ -279,6 +362,8 @@ int main(void)
 		doubt_ends,
 		a_stream_that_is_joined,
 		a_name_that_holds_the_end,
+		the_source,
+		what_cannot_be_read,
 	};
 	TCase *tc = tcase_create("text"), *random = tcase_create("random");
 	SRunner *runner;
