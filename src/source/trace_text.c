@@ -13,6 +13,9 @@
 #define EXEC_REACH (FIXED_MAX + FILENAME_BYTES)
 #define OTHER_REACH 131072 /* struct trace_seq, with pages of 64 KiB */
 
+/* Its spans can be copied. */
+static const struct trace_text_event nothing = { .filename = { "", 0 }, .comm = { "", 0 } };
+
 /* What is left of the text. */
 struct cursor {
 	const char *at, *end;
@@ -296,7 +299,7 @@ void trace_text_free(struct trace_text *t)
 void trace_text_frame(struct trace_text *t, const char *data, size_t len)
 {
 	struct cursor c = { .at = data, .end = data + len, .framed = true }, record = c;
-	struct trace_text_event lost = { 0 }, ev = { 0 };
+	struct trace_text_event lost = nothing, ev = nothing;
 
 	if (take_lost(&record, &lost)) {
 		t->fn(t->ctx, &lost);
@@ -336,7 +339,7 @@ static void judge(struct trace_text *t, const struct trace_text_event *ev, bool 
 static size_t stream_record(struct trace_text *t, const char *data, size_t len)
 {
 	struct cursor start = { .at = data, .end = data + len }, c = start, body;
-	struct trace_text_event ev = { 0 };
+	struct trace_text_event ev = nothing;
 	const bool may_grow = len < FIXED_MAX;
 	bool whole;
 
@@ -346,7 +349,7 @@ static size_t stream_record(struct trace_text *t, const char *data, size_t len)
 	}
 	start.cut = c.cut;
 	c = start;
-	ev = (struct trace_text_event){ 0 };
+	ev = nothing;
 	if (!take_header(&c, &ev)) {
 		t->in_line = !(c.cut && may_grow);
 		return 0;
