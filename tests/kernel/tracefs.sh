@@ -22,11 +22,12 @@ unmount_tracefs()
 # All that a tracer may change for others.
 trace_state()
 {
-	for file in current_tracer tracing_on trace_clock buffer_size_kb buffer_percent set_event set_event_pid \
+	for file in current_tracer tracing_on trace_clock buffer_percent set_event set_event_pid \
 		trace_options kprobe_events uprobe_events dynamic_events; do
-		# Whoever traces first has old kernels give the global buffer the size that stands in brackets.
-		[ ! -r "$tracing/$file" ] || sed "s/^[0-9]* (expanded: \([0-9]*\))/\1/; s/^/$file: /" "$tracing/$file"
+		[ ! -r "$tracing/$file" ] || sed "s/^/$file: /" "$tracing/$file"
 	done
+	# Whoever traces first has old kernels give the global buffer the size in brackets, and a page more.
+	awk '{ sub(/.*expanded: /, ""); print "buffer_size_kb: " int($0 / 64) * 64 }' "$tracing/buffer_size_kb"
 	find "$tracing/instances" -mindepth 1 -maxdepth 1 | sort
 	awk '/ - tracefs / { print "mount: " $5 }' /proc/self/mountinfo
 }
