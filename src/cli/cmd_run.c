@@ -46,6 +46,12 @@ static bool may_try(const char *source)
 	return geteuid() == 0 && (!strcmp(source, "auto") || !strcmp(source, "ftrace"));
 }
 
+/* The default names what the ftrace source does better by itself. */
+static bool reads_text(const struct conf *conf)
+{
+	return strcmp(conf->trace_path, CONF_TRACE_PATH) != 0;
+}
+
 static int run_source(const struct options *o, struct conf_set *set)
 {
 	const struct conf *conf = conf_get(set);
@@ -57,6 +63,8 @@ static int run_source(const struct options *o, struct conf_set *set)
 
 	if (o->n_arguments > 0)
 		return cli_fail(EX_USAGE, "run takes a file only with --source replay");
+	if (step == &source_ftrace && reads_text(conf))
+		live.source = &source_trace_text;
 	status = may_try(conf->source) ? 0 : check_permission();
 	return status ? status : live_run(&live);
 }

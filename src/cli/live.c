@@ -81,6 +81,7 @@ void live_source_config(const struct conf *conf, struct source_config *out)
 		.btf_path = conf->btf_path,
 		.ring_exec_bytes = sizes.ring_exec,
 		.ring_noisy_bytes = sizes.ring_noisy,
+		.trace_path = conf->trace_path,
 		.agent = EDR_VERSION,
 	};
 #undef LIST

@@ -23,6 +23,8 @@ struct conf_list {
 	size_t n;
 };
 
+#define CONF_TRACE_PATH "/sys/kernel/tracing/trace_pipe" /* the default */
+
 struct conf {
 	/* [DEFAULT] */
 	char *trace_path;

@@ -89,10 +89,12 @@ static const char *const hooks[] = { "default", "lean", NULL };
 #define SWITCH(long_, letter_) .option = { long_, letter_, NULL, "true" }
 
 const struct conf_key conf_table[] = {
-	{ "DEFAULT", "trace_path", CONF_STRING, 0, AT(trace_path), "/sys/kernel/tracing/trace_pipe",
-	  .help = "Where tracefs is mounted, for the ftrace source. Has no effect yet: tracefs is "
-		  "found "
-		  "by itself." },
+	{ "DEFAULT", "trace_path", CONF_STRING, 0, AT(trace_path), CONF_TRACE_PATH,
+	  .help = "For the ftrace source on a host where it may not set up tracing of its own: a "
+		  "trace_pipe that it reads as text. Somebody else must have switched "
+		  "sched_process_exec, sched_process_fork and sched_process_exit on there; "
+		  "nothing else is seen, and whoever else reads there misses what we read. The "
+		  "default stands for no such pipe." },
 	{ "DEFAULT", "report_interval", CONF_UINT, CONF_LIVE, AT(report_interval), "15", 1,
 	  BLOCK_MINUTES, .check = check_interval, OPTION("interval", 'i', "MINUTES"),
 	  .help = "Minutes of a cell, the smallest report. Must divide 240: 1, 2, 3, 4, 5, 6, 8, "

@@ -196,7 +196,8 @@ static int check(struct source *s)
 
 	if (!e && ft_probe_check(&s->fs, &s->granted)) {
 		e = -EIO;
-		snprintf(why, sizeof(why), "somebody has switched our trace events off");
+		snprintf(why, sizeof(why),
+			 "somebody has switched our trace events off, or filters them");
 	}
 	if (e)
 		return give_up(s, e, why);
@@ -344,6 +345,35 @@ static int set_size(struct source *s, enum ft_instance which, size_t bytes)
 	return ft_fs_write(s->fs.dir[which], "buffer_size_kb", kb);
 }
 
+/* "7 (expanded: 1408)": what the global buffer grows to when somebody first uses it; 0: it has grown, or says nothing. */
+static unsigned long global_grows_to(const struct source *s)
+{
+	struct buf kb = { 0 };
+	const char *at = NULL;
+	unsigned long n = 0;
+
+	if (!ft_fs_read(s->fs.root_dir, "buffer_size_kb", &kb) && kb.data)
+		at = strstr(kb.data, "(expanded: ");
+	if (at)
+		n = strtoul(at + strlen("(expanded: "), NULL, 10);
+	buf_free(&kb);
+	return n;
+}
+
+/*
+ * Old kernels (5.10) hold the global buffer for grown once any instance's has been sized: it would stay at 7 KiB for
+ * whoever uses it next. Then it gets the size that it would have had.
+ */
+static void grow_global(const struct source *s, unsigned long was_to_be)
+{
+	char kb[24];
+
+	if (!was_to_be || global_grows_to(s))
+		return;
+	snprintf(kb, sizeof(kb), "%lu", was_to_be);
+	ft_fs_write(s->fs.root_dir, "buffer_size_kb", kb);
+}
+
 /* Not all kernels have all of these; what must be is checked. */
 static int set_up(struct source *s, const struct source_config *cfg, char *err, size_t err_size)
 {
@@ -369,10 +399,12 @@ static int set_up(struct source *s, const struct source_config *cfg, char *err, 
 
 static int open_rest(struct source *s, const struct source_config *cfg, char *err, size_t err_size)
 {
+	const unsigned long global_kb = global_grows_to(s);
 	bool part;
 	int e = set_up(s, cfg, err, err_size);
 
 	e = e ? e : ft_probe(&s->fs, cfg, s->formats, &s->granted, err, err_size);
+	grow_global(s, global_kb);
 	if (e)
 		return e;
 	if (source_in_initial_pid_ns())

@@ -285,7 +285,8 @@ static void choose_args(struct exec_parts *p, const struct ft_call *call)
 		p->flags |= EDR_F_ARGS_FROM_PROBE;
 		return;
 	}
-	if (p->snap && p->proc_argv.len >= seen.len &&
+	/* None at all is what a process shows that has ended and still waits for its parent. */
+	if (p->proc_argv.len && p->proc_argv.len >= seen.len &&
 	    (!seen.len || !memcmp(p->proc_argv.data, seen.data, seen.len))) {
 		p->argv = p->proc_argv;
 		p->argv_bytes = p->snap->argv_bytes;
@@ -367,6 +368,7 @@ static void tell_exec(struct ft_translate *t, const struct ft_event *e, struct f
 {
 	const struct wire_span name = wire_basename(p->filename);
 
+	leader->exec_told = true;
 	if (!t->has_rename && name.len)
 		ft_copy_comm(leader->comm, name);
 	tell_cgroup(t, e, leader, p);
@@ -413,7 +415,7 @@ void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_
 
 	if (!leader)
 		return;
-	if (call->filename.len) {
+	if (call && call->filename.len) {
 		p.filename = (struct wire_span){ call->filename.data, call->filename.len };
 		p.flags = 0;
 	}
@@ -422,6 +424,14 @@ void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_
 	choose_args(&p, call);
 	tell_exec(t, e, leader, &p, e->tid);
 	ft_call_end(task);
+}
+
+static void exec_came_back(struct ft_translate *t, const struct ft_event *e, struct ft_task *task)
+{
+	/* A file name of nearly PATH_MAX bytes makes the exec's own event too long for a page of the buffer. */
+	if (!task->exec_told)
+		ft_exec_missed(t, e, task);
+	task->exec_told = false;
 }
 
 void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
@@ -433,6 +443,8 @@ void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
 	const struct ft_call *call;
 	struct wire_build b;
 
+	if (leader && (edr_s32)ret == 0)
+		exec_came_back(t, e, task);
 	if (!leader || (edr_s32)ret >= 0 || (edr_s32)ret < -MAX_ERRNO)
 		return;
 	call = task->call;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 #include "util/log.h"
 
 #define MOUNT_POINT "/sys/kernel/tracing"
+#define MOUNT_MARK "linux-edr-bpf" /* the device's name, in place of "tracefs" */
 #define INSTANCE_PATH "instances/" FTRACE_INSTANCE
 #define FILE_MAX (1U << 20)
 
@@ -81,7 +83,7 @@ int ft_fs_read(int dir, const char *path, struct buf *out)
 
 static int mount_tracefs(struct ft_fs *fs, char *err, size_t err_size)
 {
-	if (mount("tracefs", MOUNT_POINT, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
+	if (mount(MOUNT_MARK, MOUNT_POINT, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
 		int e = errno;
 
 		snprintf(err, err_size,
@@ -92,6 +94,21 @@ static int mount_tracefs(struct ft_fs *fs, char *err, size_t err_size)
 	}
 	fs->mounted = true;
 	return 0;
+}
+
+/* A mount with our mark is that of an agent that was killed, once we hold the lock. */
+static bool mounted_by_us(const char *root)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "re");
+	struct mntent m;
+	char line[8192];
+	bool found = false;
+
+	while (mounts && !found && getmntent_r(mounts, &m, line, sizeof(line)))
+		found = !strcmp(m.mnt_fsname, MOUNT_MARK) && !strcmp(m.mnt_dir, root);
+	if (mounts)
+		endmntent(mounts);
+	return found;
 }
 
 static int find_tracefs(struct ft_fs *fs, char *err, size_t err_size)
@@ -239,6 +256,7 @@ int ft_fs_open(struct ft_fs *fs, char *err, size_t err_size)
 	e = e ? e : take_over(fs, err, err_size);
 	for (i = 0; i < FT_INSTANCES && !e; i++)
 		e = make_instance(fs, i, err, err_size);
+	fs->mounted |= !e && mounted_by_us(fs->root);
 	return e;
 }
 
@@ -275,15 +293,17 @@ static bool same_place(const struct ft_fs *fs, const char *below, edr_u64 id)
 	return stat(path, &st) == 0 && st.st_ino == id;
 }
 
-bool ft_fs_is_on(int dir, const char *path)
+bool ft_fs_says(int dir, const char *path, const char *text)
 {
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	char on[4] = "";
-	ssize_t n = fd < 0 ? -1 : read(fd, on, sizeof(on) - 1);
+	char is[16];
+	ssize_t n;
 
-	if (fd >= 0)
-		close(fd);
-	return n > 0 && on[0] == '1';
+	if (fd < 0)
+		return errno == ENOENT;
+	n = read(fd, is, sizeof(is));
+	close(fd);
+	return *text ? n >= (ssize_t)strlen(text) && !memcmp(is, text, strlen(text)) : n == 0;
 }
 
 int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size)
@@ -299,8 +319,14 @@ int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size)
 			snprintf(err, err_size, "%s/%s has been removed", fs->root, paths[i]);
 			return -ENODEV;
 		}
-		if (!ft_fs_is_on(fs->dir[i], "tracing_on")) {
+		if (!ft_fs_says(fs->dir[i], "tracing_on", "1")) {
 			snprintf(err, err_size, "%s/%s has been switched off", fs->root, paths[i]);
+			return -EIO;
+		}
+		if (!ft_fs_says(fs->dir[i], "set_event_pid", "") ||
+		    !ft_fs_says(fs->dir[i], "set_event_notrace_pid", "")) {
+			snprintf(err, err_size, "%s/%s has been limited to some processes",
+				 fs->root, paths[i]);
 			return -EIO;
 		}
 	}

@@ -43,8 +43,8 @@ int ft_fs_write_all(const struct ft_fs *fs, const char *path, const char *text);
 int ft_fs_append(int dir, const char *path, const char *text);
 int ft_fs_read(int dir, const char *path, struct buf *out);
 
-/* Does that file begin with a 1? */
-bool ft_fs_is_on(int dir, const char *path);
+/* Does that file begin with the text ("": is it empty)? One that this kernel does not have says nothing else. */
+bool ft_fs_says(int dir, const char *path, const char *text);
 
 /* Is all as we left it: the mount, the instances, tracing_on? 0, or -errno and what is wrong. */
 int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size);

@@ -500,14 +500,19 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 
 int ft_probe_check(const struct ft_fs *fs, const struct ft_granted *g)
 {
-	char path[96];
+	char enable[96], filter[96];
 	size_t i;
 
 	for (i = 0; i < N_ROWS; i++) {
+		const int dir = fs->dir[instance_of(&rows[i])];
+
 		if (!g->row[i])
 			continue;
-		snprintf(path, sizeof(path), "events/%s/%s/enable", rows[i].system, rows[i].name);
-		if (!ft_fs_is_on(fs->dir[instance_of(&rows[i])], path))
+		snprintf(enable, sizeof(enable), "events/%s/%s/enable", rows[i].system,
+			 rows[i].name);
+		snprintf(filter, sizeof(filter), "events/%s/%s/filter", rows[i].system,
+			 rows[i].name);
+		if (!ft_fs_says(dir, enable, "1") || !ft_fs_says(dir, filter, "none"))
 			return -EIO;
 	}
 	return 0;

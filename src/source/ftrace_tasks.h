@@ -52,6 +52,7 @@ struct ft_task {
 	bool kthread;
 	bool filtered; /* by cgroup or path */
 	bool leader_gone;
+	bool exec_told; /* the exec under way; its call has not come back yet */
 	bool group_code_known, code_known;
 	edr_u32 threads; /* alive */
 	edr_u32 ppid;

@@ -42,6 +42,7 @@ struct source_config {
 	size_t refused_len;
 	size_t ring_exec_bytes; /* rounded up to a power of two, at least a page */
 	size_t ring_noisy_bytes;
+	const char *trace_path;	 /* source_trace_text only */
 	const char *replay_path; /* replay only */
 	const char *agent;	 /* version of the program, for the host record */
 };
@@ -91,6 +92,7 @@ struct source_ops {
 extern const struct source_ops source_bpf;
 extern const struct source_ops source_bpf_plain; /* for kernels without BTF */
 extern const struct source_ops source_ftrace;
+extern const struct source_ops source_trace_text; /* the same from text, at trace_path */
 extern const struct source_ops source_replay;
 
 #endif

@@ -14,7 +14,14 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 : "${EDR_BUILD_DIR:=$root/build}"
 : "${EDR_BINARY:=$EDR_BUILD_DIR/linux-edr-bpf}"
 TRUTH=$EDR_BUILD_DIR/truth
-TEST=$(basename "$0" .sh)
+# With another source than the best one: fault_01.sh source=ftrace
+SOURCE=
+case ${1:-} in
+source=*)
+	SOURCE=${1#source=}
+	shift ;;
+esac
+TEST=$(basename "$0" .sh)${SOURCE:+_$SOURCE}
 AGENT=
 FAILED=0
 AT_EXIT=: # a command that a test wants to run at the end, before $T goes
@@ -85,7 +92,19 @@ need_bpf()
 	esac
 }
 
-need_bpf
+need_tracefs()
+{
+	grep -qw tracefs /proc/filesystems || skip "this kernel has no tracefs"
+	case $(cat /sys/kernel/security/lockdown 2>/dev/null) in
+	*"[confidentiality]"*) skip "this kernel is locked down to confidentiality" ;;
+	esac
+}
+
+if [ "$SOURCE" = ftrace ]; then
+	need_tracefs
+else
+	need_bpf
+fi
 
 now_ms()
 {
@@ -108,10 +127,12 @@ agent_alive()
 	kill -0 "$AGENT" 2>/dev/null
 }
 
-# agent_launch [OPTION]...: starts it and comes back at once.
+# agent_launch [OPTION]...: starts it and comes back at once. LAUNCH: what runs it, in another mount namespace for example.
+LAUNCH=
 agent_launch()
 {
-	"$EDR_BINARY" run -c "$T/empty.conf" -i 1 --reports-dir "$REPORTS" --output "$EVENTS" "$@" \
+	# shellcheck disable=SC2086 # a command and its arguments
+	$LAUNCH "$EDR_BINARY" run ${SOURCE:+--source "$SOURCE"} -c "$T/empty.conf" -i 1 --reports-dir "$REPORTS" --output "$EVENTS" "$@" \
 		>>"$T/agent.out" 2>>"$T/agent.log" &
 	AGENT=$!
 }
@@ -131,18 +152,25 @@ seen_since() # OFFSET WORD
 run_until_seen() # OFFSET WORD
 {
 	agent_alive || return 0
-	"$TRUTH/noop" "$2"
+	if [ "$SOURCE" = ftrace ]; then
+		# Arguments may come too late there, names do not.
+		ln -f "$TRUTH/noop" "$T/$2" 2>/dev/null || cp "$TRUTH/noop" "$T/$2"
+		"$T/$2"
+	else
+		"$TRUTH/noop" "$2"
+	fi
 	sleep 0.1
 	seen_since "$1" "$2"
 }
 
 # All that happened up to here is in $EVENTS afterwards. Two rings: one word goes through each.
+# EDR_WAIT_S: how long that may take, more for a virtual machine.
 SYNCS=0
 agent_sync()
 {
 	SYNCS=$((SYNCS + 1))
 	offset=$(($(stat -c %s "$EVENTS" 2>/dev/null || echo 0) + 1))
-	wait_for 20 run_until_seen $offset "sync-$$-$SYNCS-" && agent_alive
+	wait_for "${EDR_WAIT_S:-20}" run_until_seen $offset "sync-$$-$SYNCS-" && agent_alive
 }
 
 # agent_stop [SIGNAL]: its exit status is in STATUS.
@@ -225,6 +253,13 @@ assert() # WHAT COMMAND...
 events_count()
 {
 	jq -n "reduce (inputs | select($1)) as \$e (0; . + 1)" "$EVENTS"
+}
+
+# How many of what the source says is off begin with these words.
+events_off() # WORDS
+{
+	# shellcheck disable=SC2016 # a variable of jq
+	cells | xargs -r jq -n --arg words "$1" '[inputs | .degraded // [] | .[] | select(startswith($words))] | unique | length'
 }
 
 # ---- reports ----

@@ -342,6 +342,41 @@ static bool same_cut_args(struct json_object *want, struct json_object *got)
 	return same;
 }
 
+/*
+ * The mode "names": execs, forks and exits must each be told once, of the right processes and by the right names, and none that
+ * did not happen. Arguments must be right where the event says where they came from, and is not truncated; file names unless they
+ * are said to be unreadable. All else is not looked at: not every way to trace a host knows it.
+ */
+static bool names_alone;
+
+static bool has_flag(struct json_object *event, const char *flag)
+{
+	struct json_object *flags = get(event, "record_flags");
+	size_t n =
+		json_object_is_type(flags, json_type_array) ? json_object_array_length(flags) : 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(json_object_get_string(json_object_array_get_idx(flags, i)), flag))
+			return true;
+	return false;
+}
+
+static bool looked_at(struct json_object *event, const char *key)
+{
+	const char *type = text(event, "type");
+
+	if (!names_alone)
+		return true;
+	if (!strcmp(key, "args"))
+		return (has_flag(event, "args_from_probe") || has_flag(event, "args_from_proc")) &&
+		       !has_flag(event, "truncated");
+	if (!strcmp(key, "filename"))
+		return !has_flag(event, "filename_unreadable");
+	return (!strcmp(type, "exec") && !strcmp(key, "command")) ||
+	       (!strcmp(type, "fork") && !strcmp(key, "child_pid"));
+}
+
 /* ---- one line against one event ---- */
 
 static enum aspect aspect_of(const char *key)
@@ -504,6 +539,8 @@ static void judge_member(struct verdict *v, struct json_object *line, struct jso
 {
 	enum aspect a = aspect_of(key);
 
+	if (!looked_at(event, key))
+		return;
 	if (marks_unknown && (!strcmp(key, "exe") || !strcmp(key, "interpreter")))
 		a = PATH;
 	v->has[a] = true;
@@ -533,7 +570,7 @@ static struct verdict judge(struct json_object *line, struct json_object *event,
 		}
 	}
 	v.has[OTHER] = true;
-	if (!same_marks(line, event)) {
+	if (!names_alone && !same_marks(line, event)) {
 		v.wrong[OTHER] = true;
 		if (!*v.first_wrong)
 			snprintf(v.first_wrong, sizeof(v.first_wrong), "record_flags or non_utf8");
@@ -722,6 +759,21 @@ static void count(struct scene *s, struct tally *t, const struct verdict *v)
 	s->other += v->wrong[OTHER];
 }
 
+/*
+ * Of these, all that an owner did is listed. Threads are not, nor are calls that no scenario names.
+ */
+static bool listed(const char *type)
+{
+	static const char *const types[] = { "exec",	    "fork",    "exit",
+					     "exec_failed", "connect", "connect_result" };
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (!strcmp(type, types[i]))
+			return !names_alone || i < 3;
+	return false;
+}
+
 static void check_line(struct json_object *line, const char *mode, const char *raw, size_t len)
 {
 	struct scene *s = scene_of(line);
@@ -736,7 +788,8 @@ static void check_line(struct json_object *line, const char *mode, const char *r
 	}
 	t = tally_of(text(line, "type"));
 	snprintf(unseen, sizeof(unseen), "%s_unseen", mode);
-	if (has(line, unseen) || (marks_unknown && has(line, "default_unseen"))) {
+	if (has(line, unseen) || (marks_unknown && has(line, "default_unseen")) ||
+	    (names_alone && !listed(text(line, "type")))) {
 		/* Else an event for it is left over, and extra. */
 		e = marks_unknown ? answer(line, mode, &v) : NULL;
 		if (e)
@@ -778,21 +831,6 @@ static void check_lines(const struct mapped_file *f, const char *mode)
 		json_object_put(line);
 		at += len + 1;
 	}
-}
-
-/*
- * Of these, all that an owner did is listed. Threads are not, nor are calls that no scenario names.
- */
-static bool listed(const char *type)
-{
-	static const char *const types[] = { "exec", "exec_failed", "fork",
-					     "exit", "connect",	    "connect_result" };
-	size_t i;
-
-	for (i = 0; i < sizeof(types) / sizeof(*types); i++)
-		if (!strcmp(type, types[i]))
-			return true;
-	return false;
 }
 
 static void check_extra(void)
@@ -896,6 +934,10 @@ static bool known_mode(const char *mode)
 	static const char *const modes[] = { "default", "lean", "bpf-plain", "ftrace",
 					     "ftrace-no-probes" };
 	size_t i;
+
+	names_alone = !strcmp(mode, "names");
+	if (names_alone)
+		return true;
 
 	for (i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		if (!strcmp(mode, modes[i])) {

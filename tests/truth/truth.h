@@ -50,6 +50,7 @@ extern const struct scene scenes_fork[];
 extern const struct scene scenes_exit[];
 extern const struct scene scenes_inet[];
 extern const struct scene scenes_unix[];
+extern const struct scene scenes_forged[];
 extern const struct scene scenes_other[];
 
 /*

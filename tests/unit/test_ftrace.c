@@ -354,6 +354,23 @@ START_TEST(test_exec_missed)
 }
 END_TEST
 
+/* The same without a probe for its arguments: the call came back with success. Told once, however it is found out. */
+START_TEST(test_exec_missed_without_probe)
+{
+	const struct edr_exec *exec;
+
+	value(MADE_EXECVE_RET, CHILD, 0);
+	exec = record(EDR_EXEC, 0);
+	ck_assert_ptr_nonnull(exec);
+	ck_assert_uint_ne(exec->hdr.flags & EDR_F_FILENAME_UNREADABLE, 0);
+	ck_assert_uint_ne(exec->hdr.flags & EDR_F_ARGS_UNREADABLE, 0);
+	args(CHILD, 1, "x\0", 2);
+	value(MADE_EXECVE_RET, CHILD, 0);
+	ck_assert_ptr_nonnull(record(EDR_EXEC, 1));
+	ck_assert_ptr_null(record(EDR_EXEC, 2));
+}
+END_TEST
+
 START_TEST(test_exec_failed)
 {
 	struct raw r = raw(MADE_EXECVE, CHILD, 180);
@@ -503,10 +520,13 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { test_formats,	    test_bounds,      test_page,
-				       test_life,	    test_threads,     test_args_cut,
-				       test_exec_missed,    test_exec_failed, test_connect,
-				       test_connect_result, test_many_tasks,  test_filters };
+	const TTest *const tests[] = { test_formats,	    test_bounds,
+				       test_page,	    test_life,
+				       test_threads,	    test_args_cut,
+				       test_exec_missed,    test_exec_missed_without_probe,
+				       test_exec_failed,    test_connect,
+				       test_connect_result, test_many_tasks,
+				       test_filters };
 
 	return suite_run("ftrace", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 30);
 }

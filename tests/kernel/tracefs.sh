@@ -1,0 +1,38 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: MIT
+#
+# What the tests of the ftrace source share, beside lib.sh: what tracefs looks like, and what of ours is in it.
+
+# Mounted by the test where it is not, and then unmounted at its end.
+tracing=$(awk '$3 == "tracefs" { print $2; exit }' /proc/mounts)
+mounted=
+if [ -z "$tracing" ]; then
+	tracing=/sys/kernel/tracing
+	mount -t tracefs tracefs $tracing || skip "tracefs cannot be mounted"
+	mounted=1
+fi
+# shellcheck disable=SC2034 # ours is for the test that sources this
+ours=$tracing/instances/linux-edr-bpf
+
+unmount_tracefs()
+{
+	[ -z "$mounted" ] || umount "$tracing"
+}
+
+# All that a tracer may change for others.
+trace_state()
+{
+	for file in current_tracer tracing_on trace_clock buffer_percent set_event set_event_pid \
+		trace_options kprobe_events uprobe_events dynamic_events; do
+		[ ! -r "$tracing/$file" ] || sed "s/^/$file: /" "$tracing/$file"
+	done
+	# Whoever traces first has old kernels give the global buffer the size in brackets, and a page more.
+	awk '{ sub(/.*expanded: /, ""); print "buffer_size_kb: " int($0 / 64) * 64 }' "$tracing/buffer_size_kb"
+	find "$tracing/instances" -mindepth 1 -maxdepth 1 | sort
+	awk '/ - tracefs / { print "mount: " $5 }' /proc/self/mountinfo
+}
+
+ours_left()
+{
+	! { [ -d "$ours" ] || grep -qF linux_edr "$tracing/dynamic_events" 2>/dev/null; }
+}
