@@ -169,7 +169,7 @@ class Edr(Agent):
     name, what = "edr", "linux-edr-bpf, default hooks"
     stop_signal = signal.SIGTERM
     execs_only = False
-    hooks, output = "default", False
+    hooks, source, output = "default", "bpf", False
     settings = ()  # SECTION.KEY=VALUE
 
     def __init__(self, place, build):
@@ -182,7 +182,7 @@ class Edr(Agent):
     def argv(self, live):
         open(f"{self.place}/conf", "w").close()
         argv = [self.program, "run", "-c", f"{self.place}/conf", "--reports-dir", f"{self.place}/reports",
-                "--hooks", self.hooks]
+                "--hooks", self.hooks, "--source", self.source]
         for setting in self.settings:
             argv += ["--set", setting]
         return argv + (["--output", f"{self.place}/events.jsonl"] if live or self.output else [])
@@ -224,6 +224,25 @@ class EdrLean(Edr):
 
 class EdrOutput(Edr):
     name, what, output = "edr-output", "linux-edr-bpf, default hooks, each event as JSON to a file", True
+
+
+class EdrPlain(Edr):
+    name, what = "edr-plain", "linux-edr-bpf --source bpf-plain: BPF without BTF"
+    source = "bpf-plain"
+
+
+class EdrFtrace(Edr):
+    name, what = "edr-ftrace", "linux-edr-bpf --source ftrace: no BPF at all"
+    source = "ftrace"
+
+    def memory(self):
+        """The buffers of its instances are the kernel's too"""
+        found = super().memory()
+        buffers = sum(int(read(f).split()[0]) * 1024
+                      for f in glob.glob("/sys/kernel/tracing/instances/linux-edr-bpf*/buffer_total_size_kb"))
+        found["kernel"] += buffers
+        found["total"] += buffers
+        return found
 
 
 class Execsnoop(Agent):
@@ -370,4 +389,4 @@ class Laurel(Auditd):
 
 
 # auditd last: once audit was on, every system call of the host stays slower until the next boot.
-AGENTS = [Edr, EdrListed, EdrLean, EdrOutput, Execsnoop, Bpftrace, Auditd, Laurel]
+AGENTS = [Edr, EdrListed, EdrLean, EdrOutput, EdrPlain, EdrFtrace, Execsnoop, Bpftrace, Auditd, Laurel]
