@@ -66,7 +66,8 @@ struct edr_hdr {
 	0x800u /* ids, cgroup and terminal are the parent's: the process was gone */
 #define EDR_F_EXE_UNRESOLVED 0x1000u /* exe is the file name as given to exec */
 #define EDR_F_CODE_UNKNOWN 0x2000u   /* nothing told the exit code */
-#define EDR_F_UNTRUSTED_TEXT 0x4000u /* from the text of a trace_pipe, see src/source/trace_text.h */
+#define EDR_F_UNTRUSTED_TEXT \
+	0x4000u /* from the text of a trace_pipe, see src/source/trace_text.h */
 
 #define EDR_EXEC_SETUID 0x1u
 #define EDR_EXEC_SETGID 0x2u
