@@ -3,6 +3,7 @@
 
 import argparse
 import datetime
+import glob
 import json
 import os
 import platform
@@ -311,9 +312,13 @@ def machine():
             "load_at_start": os.getloadavg()[0]}
 
 
+TRACEFS = "/sys/kernel/tracing"
+
+
 def others_trace():
     """Is a syscall tracepoint on, by ftrace or by somebody's BPF program?"""
-    if read("/sys/kernel/tracing/events/syscalls/enable").strip() not in ("", "0"):
+    buffers = [TRACEFS] + glob.glob(f"{TRACEFS}/instances/*")
+    if any(read(f"{b}/events/syscalls/enable").strip() not in ("", "0") for b in buffers):
         return True
     return bool(re.search(r"tracepoint\s+sys_(enter|exit)_", output_of("bpftool", "perf")))
 
