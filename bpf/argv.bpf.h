@@ -9,8 +9,10 @@
 static __always_inline u32 exec_string(struct scratch *s, u32 at, u32 max, const char *from)
 {
 	long n = bpf_probe_read_kernel_str(&s->data[at & 16383], max, from);
+	char last = 0;
 
-	if (n == max)
+	/* What fills it to the end may have been longer: only execveat's "/dev/fd/N/..." can be. */
+	if (n == max && (bpf_probe_read_kernel(&last, sizeof(last), from + max - 1) || last))
 		s->hdr.flags |= EDR_F_PATH_TRUNCATED;
 	return n > 0 && n <= max ? n - 1 : 0;
 }

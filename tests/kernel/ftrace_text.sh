@@ -27,7 +27,7 @@ do_all()
 {
 	: >"$T/truth.jsonl"
 	for scenario in ${EDR_TRUTH_ONLY:-name_forged name_hostile prctl_forged prctl_hostile args_hostile forged_name \
-		forged_path forged_args forged_comm longest_name}; do
+		forged_path forged_args forged_comm}; do
 		status=0
 		"$TRUTH/truth" $scenario 100 "text-$$" >>"$T/truth.jsonl" || status=$?
 		[ $status -eq 0 ] || die "$scenario ended with $status"
