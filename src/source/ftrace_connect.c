@@ -91,6 +91,30 @@ void ft_on_connect(struct ft_translate *t, const struct ft_event *e)
 	call->address_known = call->addr_len > 0;
 }
 
+/*
+ * io_uring comes to the same place again when a TCP connect that it has begun goes on. Where the event does not tell TCP from
+ * UDP, the change to SYN_SENT that followed the first time does.
+ */
+static struct ft_again *again_of(struct ft_translate *t, edr_u32 tgid, const edr_u8 *addr,
+				 edr_u32 len)
+{
+	for (size_t i = 0; i < FT_AGAIN; i++) {
+		struct ft_again *a = &t->again[i];
+
+		if (a->tgid == tgid && a->len == len && !memcmp(a->addr, addr, len))
+			return a;
+	}
+	return NULL;
+}
+
+static void expect_again(struct ft_translate *t, edr_u32 tgid, const edr_u8 *addr, edr_u32 len)
+{
+	struct ft_again *a = &t->again[t->next_again++ % FT_AGAIN];
+
+	*a = (struct ft_again){ .tgid = tgid, .len = len };
+	memcpy(a->addr, addr, len);
+}
+
 void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
 {
 	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
@@ -103,6 +127,7 @@ void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
 				 .protocol = (edr_u32)ft_number(e, FT_FILE_PROTOCOL),
 				 .sock_type = (edr_u32)ft_number(e, FT_FILE_TYPE),
 				 .seen_by = EDR_SEEN_SYSCALL };
+	struct ft_again *again;
 
 	if (!leader)
 		return;
@@ -111,6 +136,11 @@ void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
 		/* io_uring; it comes here again and again while a TCP connect is under way. */
 		if (r.protocol == IPPROTO_TCP)
 			return;
+		again = again_of(t, leader->tgid, addr, len);
+		if (again && !t->file_tells_protocol) {
+			again->tgid = 0;
+			return;
+		}
 		emit_connect(t, e, task, leader, &r, addr, len);
 		return;
 	}
@@ -248,6 +278,8 @@ static void begins(struct ft_translate *t, const struct ft_event *e, edr_u64 key
 	if (!task->call || !task->call->connecting) {
 		if (!t->has_connect_file || t->file_tells_protocol)
 			emit_connect(t, e, task, leader, &r, addr, len);
+		else
+			expect_again(t, leader->tgid, addr, len);
 		return;
 	}
 	task->call->sk = key;

@@ -26,11 +26,20 @@ struct ft_sock {
 	UT_hash_handle hh;
 };
 
+/* A TCP connect by io_uring, which will pass the same probe once more. */
+#define FT_AGAIN 64
+struct ft_again {
+	edr_u32 tgid, len;
+	edr_u8 addr[28]; /* struct sockaddr_in6 */
+};
+
 struct ft_translate {
 	struct source_config cfg; /* its lists are the caller's */
 	edr_u32 self;		  /* our own tgid */
 	bool has_newtask, has_rename, has_connect_file;
-	bool file_tells_protocol; /* then io_uring's TCP connects are told by their socket */
+	bool file_tells_protocol;	 /* then io_uring's TCP connects are told by their socket */
+	struct ft_again again[FT_AGAIN]; /* the oldest goes first */
+	size_t next_again;
 	bool last_code_counts; /* 5.19: of threads that end one by one, the last one's is the process's */
 	struct ft_tasks tasks;
 	struct ft_sock *socks;
