@@ -14,7 +14,7 @@ agent_start
 for scenario in ${EDR_TRUTH_ONLY:-name_forged name_hostile prctl_forged prctl_hostile args_hostile forged_name forged_path \
 	forged_args forged_comm args_10000 arg_100000 deep_long longest_name}; do
 	status=0
-	"$TRUTH/truth" $scenario "$n" "forgery-$$" >>"$T/truth.jsonl" || status=$?
+	"$TRUTH/truth" "$scenario" "$n" "forgery-$$" >>"$T/truth.jsonl" || status=$?
 	[ $status -eq 0 ] || die "$scenario ended with $status"
 done
 agent_sync || die "the agent has gone"
