@@ -18,6 +18,8 @@ import debian
 import kernels
 import matrix
 
+DIED = "the guest died: "
+
 EX_USAGE, SKIPPED = 64, 77
 TIMES = {"short": 3, "long": 10}
 TIME_LIMIT_S = {"short": 420, "long": 1500}  # of a guest, all ways together
@@ -176,16 +178,23 @@ def run_guest(kernel, made, out, options):
     if status == boot.TIME_LIMIT:
         return f"the guest was not ready after {options.time_limit} s"
     if status == boot.GUEST_DIED:
-        return "the guest died: " + console.last_words()
+        return DIED + console.last_words()
     return f"guest.sh ended with {status}" if status else None
+
+
+def run_once(kernel, made, out, options):
+    shutil.rmtree(out, ignore_errors=True)
+    os.makedirs(out)
+    return (run_host if kernel.host else run_guest)(kernel, made, out, options)
 
 
 def run_row(kernel, made, out, options):
     """All ways on one kernel."""
-    shutil.rmtree(out, ignore_errors=True)
-    os.makedirs(out)
     start = time.monotonic()
-    trouble = (run_host if kernel.host else run_guest)(kernel, made, out, options)
+    trouble = run_once(kernel, made, out, options)
+    if trouble and trouble.startswith(DIED):
+        say(f"{kernel.name}: {trouble}; once more, for qemu's emulation is not above suspicion")
+        trouble = run_once(kernel, made, out, options)
     row = {"name": kernel.name, "label": kernel.label, "arch": kernel.arch, "state": kernel.state,
            "release": matrix.read(out, "kernel").strip(), "check": matrix.read(out, "check"),
            "seconds": round(time.monotonic() - start), "cells": {}, "wrong": []}
