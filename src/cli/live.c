@@ -18,7 +18,6 @@
 #include "source/host.h"
 #include "util/log.h"
 #include "util/text.h"
-#include "wire/build.h"
 #include "wire/wire.h"
 
 #define NS_PER_S 1000000000ULL
@@ -216,19 +215,10 @@ static int open_source(struct live *l, char *err, size_t err_size)
 
 static void tell_away(struct live *l, edr_u64 now_ns)
 {
-	static const char reason[] = "the source failed and is opened again";
-	const struct edr_blind blind = { .hdr = { .time_ns = l->stream_ns },
-					 .from_ns = l->away_from_ns,
-					 .to_ns = now_ns };
 	struct buf scratch = { 0 };
-	const struct edr_hdr *rec;
-	struct wire_build b;
 
-	wire_build_begin(&b, &scratch, EDR_BLIND, &blind);
-	wire_build_str(&b, offsetof(struct edr_blind, reason), reason, strlen(reason));
-	rec = wire_build_end(&b);
-	if (rec)
-		take(l, rec);
+	source_emit_blind(&scratch, l->stream_ns, l->away_from_ns, now_ns,
+			  "the source failed and is opened again", take, l);
 	buf_free(&scratch);
 	l->away_from_ns = now_ns;
 }

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "source/host.h"
 #include "util/log.h"
-#include "wire/build.h"
 
 #define NS_PER_S 1000000000ULL
 #define PATIENCE_NS NS_PER_S
@@ -78,19 +78,8 @@ void selftest_see(struct selftest *t, const struct edr_hdr *rec)
 /* Up to then nothing can have been seen since the last time that this was told. */
 static void tell_blind(struct selftest *t, edr_u64 until_ns)
 {
-	static const char reason[] = "self-test: the exec of our own child was not seen";
-	const struct edr_blind blind = { .hdr = { .time_ns = t->stream_ns },
-					 .from_ns = t->blind_from_ns,
-					 .to_ns = until_ns };
-	const struct edr_hdr *rec;
-	struct wire_build b;
-
-	buf_clear(&t->scratch);
-	wire_build_begin(&b, &t->scratch, EDR_BLIND, &blind);
-	wire_build_str(&b, offsetof(struct edr_blind, reason), reason, strlen(reason));
-	rec = wire_build_end(&b);
-	if (rec)
-		t->fn(t->ctx, rec);
+	source_emit_blind(&t->scratch, t->stream_ns, t->blind_from_ns, until_ns,
+			  "self-test: the exec of our own child was not seen", t->fn, t->ctx);
 	t->blind_from_ns = until_ns;
 }
 

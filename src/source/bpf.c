@@ -22,16 +22,14 @@
 #include "source/clock.h"
 #include "source/host.h"
 #include "source/ring.h"
+#include "source/stream.h"
 #include "source/source.h"
 #include "wire/wire.h"
 
 #define FIRST_GATHER_MS 50
 #define START_GATHER_MS 10
 #define GATHER_MS 100 /* half of what an event may take to arrive, see tests/kernel/latency.sh */
-#define TICK_NS 1000000000ULL /* a clock record at least this often */
-#define SLACK_NS 10000000ULL  /* a record may reach its ring this much later than its time says */
-#define DRIFT_NS 1000000      /* of the wall clock against the boot clock, before a tick tells it */
-#define STEP_NS 100000000LL   /* more than that between two looks is a step, not a drift */
+#define SLACK_NS 10000000ULL /* a record may reach its ring this much later than its time says */
 #define BATCH_BYTES (2U << 20)
 #define DRAIN_WAIT_US \
 	20000 /* programs that were running when the hooks were taken out end within this */
@@ -50,11 +48,9 @@ struct source {
 	struct bpf_cost cost;
 	struct ring rings[2];
 	struct batch batch;
-	struct buf scratch;
-	struct source_totals totals;
-	struct edr_counters told[EDR_TYPE_MAX]; /* what loss records have said so far */
-	edr_u64 missed[EDR_TYPE_MAX];		/* programs that the kernel skipped */
-	edr_u64 made[EDR_TYPE_MAX];		/* records that we have added ourselves */
+	struct source_stream stream;
+	edr_u64 missed[EDR_TYPE_MAX]; /* programs that the kernel skipped */
+	edr_u64 made[EDR_TYPE_MAX];   /* records that we have added ourselves */
 	struct edr_counters *per_cpu;
 	int epoll;
 	int n_cpus;
@@ -64,24 +60,7 @@ struct source {
 	bool any;  /* some round did */
 	char *agent;
 	struct buf degraded;
-	edr_s64 wall_offset_ns;
-	edr_u64 ticked_ns;
-	edr_u64 stream_ns; /* time of the last record handed on: the stream never goes back */
-	source_record_fn fn;
-	void *ctx;
 };
-
-/* Every record leaves through here. */
-static void hand_on(void *ctx, const struct edr_hdr *rec)
-{
-	struct source *s = ctx;
-
-	if (rec->type < EDR_TYPE_MAX)
-		s->totals.delivered[rec->type]++;
-	if (rec->time_ns > s->stream_ns)
-		s->stream_ns = rec->time_ns;
-	s->fn(s->ctx, rec);
-}
 
 /* What the plain object could not know is added first. */
 static void hand_on_made(void *ctx, const struct edr_hdr *rec)
@@ -90,7 +69,7 @@ static void hand_on_made(void *ctx, const struct edr_hdr *rec)
 
 	if (rec->type == EDR_CGROUP)
 		s->made[EDR_CGROUP]++;
-	hand_on(s, rec);
+	stream_put(&s->stream, rec);
 }
 
 /* A record of the batch: its ring has room again. */
@@ -103,7 +82,7 @@ static void deliver(void *ctx, const struct edr_hdr *rec)
 	if (s->after && rec->type == EDR_EXEC)
 		bpf_after_exec(s->after, (const void *)rec, hand_on_made, s);
 	else
-		hand_on(s, rec);
+		stream_put(&s->stream, rec);
 }
 
 /*
@@ -123,7 +102,7 @@ static bool on_record(void *ctx, const void *data, size_t size)
 	const struct edr_hdr *rec = data;
 
 	if (wire_check(data, size)) {
-		s->totals.invalid++;
+		s->stream.totals.invalid++;
 		return true;
 	}
 	batch_add(&s->batch, rec);
@@ -170,7 +149,7 @@ static void bpf_close(struct source *s)
 	bpf_after_free(s->after);
 	bpf_load_close(&s->load);
 	batch_free(&s->batch);
-	buf_free(&s->scratch);
+	stream_free(&s->stream);
 	buf_free(&s->degraded);
 	free(s->per_cpu);
 	free(s->agent);
@@ -248,30 +227,23 @@ static void read_counters(struct source *s, unsigned type)
 	}
 	sum.produced += s->missed[type] + s->made[type];
 	sum.dropped += s->missed[type];
-	s->totals.count[type] = sum;
+	s->stream.totals.count[type] = sum;
 }
 
-/* Told before the records that they count, so that downstream never counts more than was produced. */
-static void tell_losses(struct source *s)
+static void read_all_counters(struct source *s)
 {
-	struct edr_counters delta, *now, *told;
 	size_t i;
 
 	for (i = 0; i < wire_n_events; i++) {
-		unsigned type = wire_events[i].type;
-
-		if (wire_events[i].ring == EDR_RING_NONE)
-			continue;
-		read_counters(s, type);
-		now = &s->totals.count[type];
-		told = &s->told[type];
-		delta.produced = now->produced - told->produced;
-		delta.filtered = now->filtered - told->filtered;
-		delta.dropped = now->dropped - told->dropped;
-		delta.truncated = now->truncated - told->truncated;
-		*told = *now;
-		source_emit_loss(&s->scratch, s->stream_ns, type, &delta, hand_on, s);
+		if (wire_events[i].ring != EDR_RING_NONE)
+			read_counters(s, wire_events[i].type);
 	}
+}
+
+static void tell_losses(struct source *s)
+{
+	read_all_counters(s);
+	stream_losses(&s->stream);
 }
 
 /* As read last. */
@@ -281,27 +253,15 @@ static edr_u64 events_seen(const struct source *s)
 	size_t i;
 
 	for (i = 0; i < EDR_TYPE_MAX; i++)
-		sum += s->totals.count[i].produced + s->totals.count[i].filtered;
+		sum += s->stream.totals.count[i].produced + s->stream.totals.count[i].filtered;
 	return sum;
-}
-
-static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
-{
-	edr_s64 offset = source_wall_offset_ns(), moved = offset - s->wall_offset_ns;
-
-	if (why == EDR_CLOCK_TICK && (moved > STEP_NS || moved < -STEP_NS))
-		why = EDR_CLOCK_STEP;
-	if (why != EDR_CLOCK_TICK || moved > DRIFT_NS || moved < -DRIFT_NS)
-		s->wall_offset_ns = offset;
-	source_emit_clock(&s->scratch, now, s->wall_offset_ns, why, hand_on, s);
-	s->ticked_ns = now;
 }
 
 static void tell_host(struct source *s)
 {
-	tell_clock(s, source_boot_ns(), EDR_CLOCK_START);
-	source_emit_host(&s->scratch, s->load.kind->name, s->lean ? "lean" : "default",
-			 &s->degraded, s->agent, hand_on, s);
+	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_START);
+	source_emit_host(&s->stream.scratch, s->load.kind->name, s->lean ? "lean" : "default",
+			 &s->degraded, s->agent, stream_put, &s->stream);
 	s->started = true;
 }
 
@@ -344,7 +304,7 @@ static int at_most(const struct source *s, int ms)
 static int wait_batch(struct source *s, int timeout_ms)
 {
 	struct edr_reader_state *state = s->load.skel.reader_state;
-	int n, tick_ms = (int)(TICK_NS / 1000000);
+	int n, tick_ms = (int)(STREAM_TICK_NS / 1000000);
 
 	if (timeout_ms < 0 || timeout_ms > tick_ms)
 		timeout_ms = tick_ms;
@@ -366,8 +326,7 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 	size_t n = 0, got;
 	int e;
 
-	s->fn = fn;
-	s->ctx = ctx;
+	stream_to(&s->stream, fn, ctx);
 	if (!s->started)
 		tell_host(s);
 	e = wait_batch(s, timeout_ms);
@@ -383,12 +342,11 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 	s->busy = n > 0;
 	s->any = s->any || s->busy;
 	now = source_boot_ns();
-	if (now - s->ticked_ns >= TICK_NS) {
+	if (stream_tick_due(&s->stream, now)) {
 		read_misses(s);
 		tell_losses(s);
 		/* The stream is complete only up to here: a later tick could close a window too early. */
-		tell_clock(s, s->batch.n ? complete : now - SLACK_NS, EDR_CLOCK_TICK);
-		s->ticked_ns = now;
+		stream_tick(&s->stream, now, s->batch.n ? complete : now - SLACK_NS);
 		bpf_cost_tick(&s->cost, &s->load, source_boot_ns(), events_seen(s));
 	}
 	return (int)n;
@@ -400,8 +358,7 @@ static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
 	size_t got;
 	bool all;
 
-	s->fn = fn;
-	s->ctx = ctx;
+	stream_to(&s->stream, fn, ctx);
 	if (!s->started)
 		tell_host(s);
 	bpf_load_detach(&s->load);
@@ -414,7 +371,7 @@ static int bpf_drain(struct source *s, source_record_fn fn, void *ctx)
 		got = batch_deliver(&s->batch, all ? ~0ULL : complete, deliver, s);
 	} while (got || !all);
 	bpf_cost_end(&s->cost, &s->load, source_boot_ns(), events_seen(s));
-	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
+	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
 }
 
@@ -423,11 +380,8 @@ static int bpf_totals(struct source *s, struct source_totals *out)
 	size_t i;
 
 	read_misses(s);
-	for (i = 0; i < wire_n_events; i++) {
-		if (wire_events[i].ring != EDR_RING_NONE)
-			read_counters(s, wire_events[i].type);
-	}
-	*out = s->totals;
+	read_all_counters(s);
+	*out = s->stream.totals;
 	for (i = 0; i < 2; i++)
 		out->invalid += s->rings[i].reader.oversize;
 	return 0;

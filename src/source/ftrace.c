@@ -20,16 +20,13 @@
 #include "source/ftrace_record.h"
 #include "source/host.h"
 #include "source/source.h"
+#include "source/stream.h"
 #include "util/log.h"
-#include "wire/build.h"
 
 #define FIRST_GATHER_MS 50
 #define GATHER_MS 100
-#define HURRY_MS 10 /* when a buffer was nearly an eighth full */
-#define TICK_NS 1000000000ULL
+#define HURRY_MS 10	     /* when a buffer was nearly an eighth full */
 #define SLACK_NS 10000000ULL /* an event may reach its buffer this much later than its time says */
-#define DRIFT_NS 1000000
-#define STEP_NS 100000000LL
 #define MAX_TASKS 65536
 #define SUBBUF_KB "16" /* pages of a buffer, where the kernel lets us choose: a longer event fits */
 #define MIN_BUFFER_BYTES 65536
@@ -41,42 +38,13 @@ struct source {
 	struct ft_granted granted;
 	struct ft_reader reader;
 	struct ft_translate translate;
-	struct buf scratch;
-	struct source_totals totals;
-	struct edr_counters told[EDR_TYPE_MAX];
+	struct source_stream stream;
 	edr_u64 lost[FT_INSTANCES]; /* raw events, as told last */
 	size_t buffer_bytes;	    /* of the smaller one, a CPU */
 	bool lean, started, busy;
 	char *agent;
-	edr_s64 wall_offset_ns;
-	edr_u64 ticked_ns, stream_ns;
 	edr_u64 sound_ns; /* when all was last seen to be as it must */
-	source_record_fn fn;
-	void *ctx;
 };
-
-static void hand_on(void *ctx, const struct edr_hdr *rec)
-{
-	struct source *s = ctx;
-
-	if (rec->type < EDR_TYPE_MAX)
-		s->totals.delivered[rec->type]++;
-	if (rec->time_ns > s->stream_ns)
-		s->stream_ns = rec->time_ns;
-	s->fn(s->ctx, rec);
-}
-
-static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
-{
-	edr_s64 offset = source_wall_offset_ns(), moved = offset - s->wall_offset_ns;
-
-	if (why == EDR_CLOCK_TICK && (moved > STEP_NS || moved < -STEP_NS))
-		why = EDR_CLOCK_STEP;
-	if (why != EDR_CLOCK_TICK || moved > DRIFT_NS || moved < -DRIFT_NS)
-		s->wall_offset_ns = offset;
-	source_emit_clock(&s->scratch, now, s->wall_offset_ns, why, hand_on, s);
-	s->ticked_ns = now;
-}
 
 /*
  * The buffers count what they lose, not of what kind it was. In the one for execs each lost event counts as an exec: that
@@ -99,21 +67,8 @@ static void read_losses(struct source *s)
 
 static void tell_losses(struct source *s)
 {
-	struct edr_counters delta, *now, *told;
-	size_t i;
-
-	for (i = 0; i < wire_n_events; i++) {
-		const unsigned type = wire_events[i].type;
-
-		now = &s->translate.count[type];
-		told = &s->told[type];
-		delta.produced = now->produced - told->produced;
-		delta.filtered = now->filtered - told->filtered;
-		delta.dropped = now->dropped - told->dropped;
-		delta.truncated = now->truncated - told->truncated;
-		*told = *now;
-		source_emit_loss(&s->scratch, s->stream_ns, type, &delta, hand_on, s);
-	}
+	memcpy(s->stream.totals.count, s->translate.count, sizeof(s->stream.totals.count));
+	stream_losses(&s->stream);
 }
 
 static void tell_host(struct source *s)
@@ -126,9 +81,9 @@ static void tell_host(struct source *s)
 	if (s->reader.proc < 0)
 		buf_add(&degraded, "in a pid namespace of its own the agent cannot ask /proc",
 			sizeof("in a pid namespace of its own the agent cannot ask /proc"));
-	tell_clock(s, source_boot_ns(), EDR_CLOCK_START);
-	source_emit_host(&s->scratch, "ftrace", s->lean ? "lean" : "default", &degraded, s->agent,
-			 hand_on, s);
+	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_START);
+	source_emit_host(&s->stream.scratch, "ftrace", s->lean ? "lean" : "default", &degraded,
+			 s->agent, stream_put, &s->stream);
 	buf_free(&degraded);
 	s->started = true;
 }
@@ -143,7 +98,7 @@ static void hand_out(struct source *s)
 	while (at + sizeof(struct edr_hdr) <= out->len) {
 		const struct edr_hdr *rec = (const void *)(out->data + at);
 
-		hand_on(s, rec);
+		stream_put(&s->stream, rec);
 		at += rec->len;
 	}
 	buf_clear(out);
@@ -163,29 +118,14 @@ static size_t take_round(struct source *s, bool all, edr_u64 *complete, int *err
 	return n;
 }
 
-static void tell_blind(struct source *s, const char *reason)
-{
-	const struct edr_blind blind = { .hdr = { .time_ns = s->stream_ns },
-					 .from_ns = s->sound_ns,
-					 .to_ns = source_boot_ns() };
-	const struct edr_hdr *rec;
-	struct wire_build b;
-
-	buf_clear(&s->scratch);
-	wire_build_begin(&b, &s->scratch, EDR_BLIND, &blind);
-	wire_build_str(&b, offsetof(struct edr_blind, reason), reason, strlen(reason));
-	rec = wire_build_end(&b);
-	if (rec)
-		hand_on(s, rec);
-}
-
 /* Somebody has taken it away, or a read failed: what is in the batch goes out, then it is for others to open it again. */
 static int give_up(struct source *s, int error, const char *why)
 {
 	log_error("source", "%s", why);
 	ft_reader_deliver(&s->reader, ~0ULL);
 	hand_out(s);
-	tell_blind(s, why);
+	source_emit_blind(&s->stream.scratch, s->stream.last_ns, s->sound_ns, source_boot_ns(), why,
+			  stream_put, &s->stream);
 	return error;
 }
 
@@ -224,7 +164,7 @@ static int wait_events(struct source *s, int timeout_ms)
  */
 static int wait_batch(struct source *s, int timeout_ms)
 {
-	const int tick_ms = (int)(TICK_NS / 1000000);
+	const int tick_ms = (int)(STREAM_TICK_NS / 1000000);
 	int n, gather_ms = s->reader.fill > s->buffer_bytes / 8 ? HURRY_MS : GATHER_MS;
 
 	if (timeout_ms < 0 || timeout_ms > tick_ms)
@@ -245,8 +185,7 @@ static int ftrace_pump(struct source *s, int timeout_ms, source_record_fn fn, vo
 	size_t n = 0, got;
 	int e, error = 0;
 
-	s->fn = fn;
-	s->ctx = ctx;
+	stream_to(&s->stream, fn, ctx);
 	if (!s->started)
 		tell_host(s);
 	e = wait_batch(s, timeout_ms);
@@ -260,11 +199,10 @@ static int ftrace_pump(struct source *s, int timeout_ms, source_record_fn fn, vo
 	if (error)
 		return give_up(s, error, "the trace buffers cannot be read any more");
 	now = source_boot_ns();
-	if (now - s->ticked_ns >= TICK_NS) {
+	if (stream_tick_due(&s->stream, now)) {
 		read_losses(s);
 		tell_losses(s);
-		tell_clock(s, s->reader.batch.n ? complete : now - SLACK_NS, EDR_CLOCK_TICK);
-		s->ticked_ns = now;
+		stream_tick(&s->stream, now, s->reader.batch.n ? complete : now - SLACK_NS);
 		ft_reader_cpus(&s->reader);
 		e = check(s);
 	}
@@ -277,8 +215,7 @@ static int ftrace_drain(struct source *s, source_record_fn fn, void *ctx)
 	size_t got;
 	int error;
 
-	s->fn = fn;
-	s->ctx = ctx;
+	stream_to(&s->stream, fn, ctx);
 	if (!s->started)
 		tell_host(s);
 	ft_fs_write_all(&s->fs, "tracing_on", "0");
@@ -288,16 +225,16 @@ static int ftrace_drain(struct source *s, source_record_fn fn, void *ctx)
 	} while ((got || !s->reader.drained) && !error);
 	read_losses(s);
 	tell_losses(s);
-	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
+	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
 }
 
 static int ftrace_totals(struct source *s, struct source_totals *out)
 {
 	read_losses(s);
-	memcpy(s->totals.count, s->translate.count, sizeof(s->totals.count));
-	s->totals.invalid = ft_reader_damaged(&s->reader);
-	*out = s->totals;
+	memcpy(s->stream.totals.count, s->translate.count, sizeof(s->stream.totals.count));
+	s->stream.totals.invalid = ft_reader_damaged(&s->reader);
+	*out = s->stream.totals;
 	return 0;
 }
 
@@ -315,7 +252,7 @@ static void ftrace_close(struct source *s)
 	ft_fs_close(&s->fs);
 	ft_translate_free(&s->translate);
 	ft_formats_free(s->formats);
-	buf_free(&s->scratch);
+	stream_free(&s->stream);
 	free(s->agent);
 	free(s);
 }

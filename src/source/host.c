@@ -109,3 +109,20 @@ void source_emit_loss(struct buf *scratch, edr_u64 now_ns, unsigned type,
 	if (delta->produced || delta->filtered || delta->dropped || delta->truncated)
 		emit_fixed(scratch, EDR_LOSS, &loss, fn, ctx);
 }
+
+void source_emit_blind(struct buf *scratch, edr_u64 now_ns, edr_u64 from_ns, edr_u64 to_ns,
+		       const char *reason, source_record_fn fn, void *ctx)
+{
+	const struct edr_blind blind = { .hdr = { .time_ns = now_ns },
+					 .from_ns = from_ns,
+					 .to_ns = to_ns };
+	const struct edr_hdr *rec;
+	struct wire_build b;
+
+	buf_clear(scratch);
+	wire_build_begin(&b, scratch, EDR_BLIND, &blind);
+	STR(&b, edr_blind, reason, reason, strlen(reason));
+	rec = wire_build_end(&b);
+	if (rec)
+		fn(ctx, rec);
+}

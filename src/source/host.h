@@ -21,5 +21,8 @@ void source_emit_clock(struct buf *scratch, edr_u64 now_ns, edr_s64 wall_offset_
 /* Nothing when no counter has moved. */
 void source_emit_loss(struct buf *scratch, edr_u64 now_ns, unsigned type,
 		      const struct edr_counters *delta, source_record_fn fn, void *ctx);
+/* From from_ns to to_ns somebody may have done something that nobody saw. */
+void source_emit_blind(struct buf *scratch, edr_u64 now_ns, edr_u64 from_ns, edr_u64 to_ns,
+		       const char *reason, source_record_fn fn, void *ctx);
 
 #endif

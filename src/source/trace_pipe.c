@@ -24,13 +24,13 @@
 #include "source/ftrace_record.h"
 #include "source/host.h"
 #include "source/source.h"
+#include "source/stream.h"
 #include "source/trace_text.h"
 
 #define READ_BYTES (256U << 10) /* more than a record can have: struct trace_seq is two pages */
 #define ROUND 4096		/* reads a pump */
 #define DRAIN_ROUNDS 256	/* at the end; somebody may write faster than we read */
 #define NAP_MS 150
-#define TICK_NS 1000000000ULL
 #define MAX_TASKS 65536
 #define GUESS_NS 10000000ULL /* so much may our guess at the time of an event be late */
 
@@ -61,16 +61,10 @@ struct source {
 	struct ft_translate translate;
 	int proc, cgroup;
 	struct buf queue; /* items, each with its raw event and snapshot behind it */
-	struct buf scratch;
-	struct source_totals totals;
-	struct edr_counters told[EDR_TYPE_MAX];
+	struct source_stream stream;
 	edr_u64 refused[TRACE_TEXT_KINDS]; /* of text.refused, what has been counted */
 	edr_s64 offset_ns;		   /* boot time minus the pipe's, as far as is known */
 	bool offset_known;
-	edr_s64 wall_offset_ns;
-	edr_u64 ticked_ns, stream_ns;
-	source_record_fn fn;
-	void *ctx;
 };
 
 #define AT(member)                                                                             \
@@ -107,17 +101,6 @@ static const struct ft_format *format_of(const struct trace_text_event *ev)
 	if (ev->kind == TRACE_TEXT_FORK)
 		return &fork_format;
 	return ev->group_known ? &exit_format : &old_exit_format;
-}
-
-static void hand_on(void *ctx, const struct edr_hdr *rec)
-{
-	struct source *s = ctx;
-
-	if (rec->type < EDR_TYPE_MAX)
-		s->totals.delivered[rec->type]++;
-	if (rec->time_ns > s->stream_ns)
-		s->stream_ns = rec->time_ns;
-	s->fn(s->ctx, rec);
 }
 
 static void lose(struct source *s, unsigned type, edr_u64 n)
@@ -218,8 +201,8 @@ static void translate(struct source *s)
 				      .data = raw,
 				      .size = item->raw_size };
 
-		if (e.time_ns < s->stream_ns)
-			e.time_ns = s->stream_ns;
+		if (e.time_ns < s->stream.last_ns)
+			e.time_ns = s->stream.last_ns;
 		ft_translate(&s->translate, &e,
 			     item->snapshot_size ? (const void *)(raw + item->raw_size) : NULL);
 		at += sizeof(*item) + item->raw_size + item->snapshot_size;
@@ -229,29 +212,9 @@ static void translate(struct source *s)
 
 static void tell_losses(struct source *s)
 {
-	struct edr_counters delta, *now, *told;
-
 	count_refused(s);
-	for (size_t i = 0; i < wire_n_events; i++) {
-		const unsigned type = wire_events[i].type;
-
-		now = &s->translate.count[type];
-		told = &s->told[type];
-		delta = (struct edr_counters){ .produced = now->produced - told->produced,
-					       .filtered = now->filtered - told->filtered,
-					       .dropped = now->dropped - told->dropped,
-					       .truncated = now->truncated - told->truncated };
-		*told = *now;
-		source_emit_loss(&s->scratch, s->stream_ns, type, &delta, hand_on, s);
-	}
-}
-
-static void tell_clock(struct source *s, edr_u64 now, enum edr_clock_why why)
-{
-	s->wall_offset_ns = source_wall_offset_ns();
-	s->ticked_ns = now;
-	source_emit_clock(&s->scratch, now, s->wall_offset_ns, why, hand_on, s);
-	s->offset_known = false; /* a suspended host has moved the clocks apart */
+	memcpy(s->stream.totals.count, s->translate.count, sizeof(s->stream.totals.count));
+	stream_losses(&s->stream);
 }
 
 static void say(struct buf *out, const char *sentence)
@@ -277,8 +240,9 @@ static void tell_host(struct source *s)
 		    "text: a copy of a trace_pipe does not show where a record ends: what "
 		    "a file name can have forged is refused and counted as dropped, and "
 		    "file names are not believed");
-	tell_clock(s, source_boot_ns(), EDR_CLOCK_START);
-	source_emit_host(&s->scratch, "ftrace", "text", &degraded, s->agent, hand_on, s);
+	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_START);
+	source_emit_host(&s->stream.scratch, "ftrace", "text", &degraded, s->agent, stream_put,
+			 &s->stream);
 	buf_free(&degraded);
 	s->started = true;
 }
@@ -293,7 +257,7 @@ static size_t hand_out(struct source *s)
 		struct edr_hdr *rec = (void *)(out->data + at);
 
 		rec->flags |= EDR_F_UNTRUSTED_TEXT;
-		hand_on(s, rec);
+		stream_put(&s->stream, rec);
 		at += rec->len;
 		n++;
 	}
@@ -360,8 +324,7 @@ static int text_pump(struct source *s, int timeout_ms, source_record_fn fn, void
 	size_t n;
 	int e;
 
-	s->fn = fn;
-	s->ctx = ctx;
+	stream_to(&s->stream, fn, ctx);
 	if (!s->started)
 		tell_host(s);
 	e = wait_text(s, timeout_ms);
@@ -371,10 +334,9 @@ static int text_pump(struct source *s, int timeout_ms, source_record_fn fn, void
 	e = take_round(s);
 	n = hand_out(s);
 	/* With more to read, all is known only up to what has been read. */
-	if (now - s->ticked_ns >= TICK_NS) {
-		tell_clock(s, e > 0 || now < s->stream_ns ? s->stream_ns : now, EDR_CLOCK_TICK);
-		s->ticked_ns = now;
-	}
+	if (stream_tick_due(&s->stream, now))
+		stream_tick(&s->stream, now,
+			    e > 0 || now < s->stream.last_ns ? s->stream.last_ns : now);
 	return e < 0 ? e : (int)n;
 }
 
@@ -382,22 +344,21 @@ static int text_drain(struct source *s, source_record_fn fn, void *ctx)
 {
 	int rounds = DRAIN_ROUNDS;
 
-	s->fn = fn;
-	s->ctx = ctx;
+	stream_to(&s->stream, fn, ctx);
 	if (!s->started)
 		tell_host(s);
 	while (take_round(s) > 0 && --rounds)
 		hand_out(s);
 	hand_out(s);
-	tell_clock(s, source_boot_ns(), EDR_CLOCK_STOP);
+	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
 }
 
 static int text_totals(struct source *s, struct source_totals *out)
 {
 	count_refused(s);
-	memcpy(s->totals.count, s->translate.count, sizeof(s->totals.count));
-	*out = s->totals;
+	memcpy(s->stream.totals.count, s->translate.count, sizeof(s->stream.totals.count));
+	*out = s->stream.totals;
 	return 0;
 }
 
@@ -420,7 +381,7 @@ static void text_close(struct source *s)
 	trace_text_free(&s->text);
 	ft_translate_free(&s->translate);
 	buf_free(&s->queue);
-	buf_free(&s->scratch);
+	stream_free(&s->stream);
 	free(s->path);
 	free(s->agent);
 	free(s->data);
