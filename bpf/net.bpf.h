@@ -48,10 +48,13 @@ static void announce(struct bpf_sock_addr *ctx);
  * passing the tracepoint. In a slot, or in the table when another socket has that slot. No LRU: what finds no room is
  * counted, not pushed out in silence. */
 #define PENDING_SLOTS 1024
+#define PENDING_ENDED 1u      /* the socket has a result, and the rest below is filled in */
+#define PENDING_OPEN 0x100u   /* the call has returned without one */
+#define PENDING_LEFT 0x10000u /* and will not look again */
 struct pending_connect {
 	struct edr_hdr hdr; /* of the process that connects; time_ns is the start */
 	edr_comm comm;
-	u32 ended; /* within the call, whose own result will most often say it: */
+	u32 marks; /* PENDING_* */
 	s32 result;
 	u64 end_ns;
 	u32 peer_len;
@@ -173,6 +176,43 @@ static __always_inline void result_emit(struct pending_connect *p)
 	emit_noisy(&r, sizeof(r.e) + len, EDR_CONNECT_RESULT);
 }
 
+/* Who finds that the other side has come at the same moment: the first takes it. Older kernels have no addition that
+ * returns what it found. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 256);
+	__type(key, u64[2]); /* socket, time of its result */
+	__type(value, u32);
+} results_contested SEC(".maps");
+
+static __always_inline bool result_is_ours(u64 key, const struct pending_connect *p)
+{
+	u64 id[2] = { key, p->end_ns };
+	u32 one = 1;
+
+	return !bpf_map_update_elem(&results_contested, id, &one, BPF_NOEXIST);
+}
+
+/* All additions are to one word: of two sides that add and then look, one at least sees the other. */
+static __always_inline u32 pending_mark(struct pending_connect *p, u32 mark)
+{
+	__sync_fetch_and_add(&p->marks, mark);
+	return *(volatile u32 *)&p->marks;
+}
+
+/* The socket has its result. While the call is under way, that is for connect_settled(). */
+static __always_inline void connect_ended(u64 key, struct pending_connect *p)
+{
+	u32 marks = pending_mark(p, PENDING_ENDED);
+
+	if (!(marks & PENDING_OPEN))
+		return;
+	if (marks & PENDING_LEFT || result_is_ours(key, p)) {
+		result_emit(p);
+		pending_end(key);
+	}
+}
+
 /*
  * A call on this TCP socket returns. What it says is the result, unless it went away before there was one:
  * EINPROGRESS (not blocking, or SO_SNDTIMEO ran out), EINTR, or 0 with a SYN that waits for data (TCP_FASTOPEN_CONNECT).
@@ -184,9 +224,15 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 
 	if (!p)
 		return;
-	if (!p->ended && (open || ret == 0))
-		return;	      /* the socket will tell */
-	if (p->ended && open) /* in the moment between its waiting and its return */
+	if ((open || ret == 0) && !(*(volatile u32 *)&p->marks & PENDING_ENDED)) {
+		if (!(pending_mark(p, PENDING_OPEN) & PENDING_ENDED)) {
+			pending_mark(p, PENDING_LEFT);
+			return; /* the socket will tell */
+		}
+		if (!result_is_ours(key, p))
+			return;
+	}
+	if (open) /* there is one, since the moment of its return */
 		result_emit(p);
 	pending_end(key);
 }

@@ -76,8 +76,11 @@ static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 	struct sockaddr_in_ *peer = (void *)pending.peer;
 	struct connect_record r;
 
-	if (!connect_init(&r, ids, EDR_SEEN_SOCKET))
+	if (!connect_init(&r, ids, EDR_SEEN_SOCKET)) {
+		pending_end(key); /* of one that had this address before and was not seen to end */
 		return;
+	}
+	pending.marks = call ? 0 : PENDING_OPEN | PENDING_LEFT;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
 	peer_of_tracepoint(&pending, ctx);
@@ -100,19 +103,12 @@ static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 static __always_inline void tcp_connect_ends(u64 key, u32 state)
 {
 	struct pending_connect *p = pending_of(key);
-	struct connect_call *call;
 
 	if (!p)
 		return;
 	p->result = state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
-	call = connect_call_of(p->hdr.tid);
-	if (call && call->sk == key) {
-		p->ended = 1; /* connect_settled() knows whether the call has said it */
-		return;
-	}
-	result_emit(p);
-	pending_end(key);
+	connect_ended(key, p);
 }
 
 SEC("tp/sock/inet_sock_set_state")

@@ -130,8 +130,11 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 	struct pending_connect pending = {};
 	struct connect_record r;
 
-	if (!connect_init(&r, ids, EDR_SEEN_SOCKET))
+	if (!connect_init(&r, ids, EDR_SEEN_SOCKET)) {
+		pending_end(key); /* of one that had this address before and was not seen to end */
 		return;
+	}
+	pending.marks = call ? 0 : PENDING_OPEN | PENDING_LEFT;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
 	if (!pending_begin(key, &pending))
@@ -152,7 +155,6 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 {
 	u64 key = sock_key(sk);
 	struct pending_connect *p = pending_of(key);
-	struct connect_call *call;
 	int err;
 
 	if (!p)
@@ -161,13 +163,7 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int state)
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
 	p->peer_len = sock_peer(sk, p->peer);
-	call = connect_call_of(p->hdr.tid);
-	if (call && call->sk == key) {
-		p->ended = 1; /* connect_settled() knows whether the call has said it */
-		return;
-	}
-	result_emit(p);
-	pending_end(key);
+	connect_ended(key, p);
 }
 
 SEC("tp_btf/inet_sock_set_state")
