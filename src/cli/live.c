@@ -80,6 +80,8 @@ void live_source_config(const struct conf *conf, struct source_config *out)
 		.btf_path = conf->btf_path,
 		.ring_exec_bytes = sizes.ring_exec,
 		.ring_noisy_bytes = sizes.ring_noisy,
+		.batch_bytes = sizes.batch,
+		.table_entries = sizes.kernel_entries,
 		.trace_path = conf->trace_path,
 		.agent = EDR_VERSION,
 	};

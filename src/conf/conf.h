@@ -92,8 +92,10 @@ struct conf_sizes {
 	size_t ring_exec, ring_noisy; /* bytes */
 	size_t processes;
 	struct conf_rows cell, checkpoint;
-	size_t part, parts; /* bytes of raw events: in the open part, in those that wait */
-	size_t sink;	    /* bytes that wait for --output, --stdout or --record, each */
+	size_t part, parts;	 /* bytes of raw events: in the open part, in those that wait */
+	size_t sink;		 /* bytes that wait for --output, --stdout or --record, each */
+	size_t batch;		 /* bytes of records that are being put in order */
+	unsigned kernel_entries; /* source_config.table_entries */
 };
 struct conf_sizes conf_sizes(const struct conf *c);
 

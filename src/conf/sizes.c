@@ -8,7 +8,10 @@
  *	cell             1/4    open, closing, and the small one of the checkpoints
  *	a cell's JSON    1/8
  *	raw events       1/8    waiting as interim parts, and the open part
- *	the rest         9/32   batch, libraries, kernel types while the program loads, parents
+ *	sinks            1/8    what waits for --output, --stdout and --record together
+ *	batch            1/32   with its index
+ *	kernel tables    1/64
+ *	the rest         7/64   libraries, kernel types while the program loads, parents
  */
 #include "conf/conf.h"
 #include "util/pow2.h"
@@ -20,6 +23,8 @@
 #define EXECUTABLES_PER_MIB 12
 #define COMMAND_LINES_PER_MIB 48
 #define CONNECTIONS_PER_MIB 24
+#define KERNEL_ENTRIES_PER_MIB \
+	32 /* of some 200 bytes each, and all such tables have two and a half times as many */
 #define CHECKPOINT_SHARE 4 /* of a cell's rows: it holds seconds, not minutes */
 
 static size_t own_or(unsigned own, size_t share)
@@ -47,6 +52,13 @@ static struct conf_rows rows(const struct conf *c, size_t mib)
 	};
 }
 
+static size_t n_sinks(const struct conf *c)
+{
+	const size_t n = (*c->output != '\0') + c->stdout_events + (*c->record != '\0');
+
+	return n ? n : 1;
+}
+
 struct conf_sizes conf_sizes(const struct conf *c)
 {
 	const size_t mib = c->memory_mb;
@@ -57,7 +69,9 @@ struct conf_sizes conf_sizes(const struct conf *c)
 		.cell = rows(c, mib),
 		.part = clamp(mib * MIB / 64, MIB / 4, 4 * MIB),
 		.parts = mib * MIB / 16,
-		.sink = mib * MIB / 8,
+		.sink = mib * MIB / 8 / n_sinks(c),
+		.batch = clamp(mib * MIB / 64, MIB / 4, 4 * MIB),
+		.kernel_entries = (unsigned)clamp(mib * KERNEL_ENTRIES_PER_MIB, 512, 65536),
 	};
 
 	s.checkpoint = (struct conf_rows){ s.cell.executables / CHECKPOINT_SHARE + 1,

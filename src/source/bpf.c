@@ -29,8 +29,9 @@
 #define FIRST_GATHER_MS 50
 #define START_GATHER_MS 10
 #define GATHER_MS 100 /* half of what an event may take to arrive, see tests/kernel/latency.sh */
-#define SLACK_NS 10000000ULL /* a record may reach its ring this much later than its time says */
-#define BATCH_BYTES (2U << 20)
+#define SLACK_NS 10000000ULL   /* a record may reach its ring this much later than its time says */
+#define BATCH_BYTES (2U << 20) /* where nobody says otherwise */
+#define BATCH_LEAST (256U << 10)
 #define DRAIN_WAIT_US \
 	20000 /* programs that were running when the hooks were taken out end within this */
 
@@ -48,6 +49,7 @@ struct source {
 	struct bpf_cost cost;
 	struct ring rings[2];
 	struct batch batch;
+	size_t batch_bytes;
 	struct source_stream stream;
 	edr_u64 missed[EDR_TYPE_MAX]; /* programs that the kernel skipped */
 	edr_u64 made[EDR_TYPE_MAX];   /* records that we have added ourselves */
@@ -91,7 +93,7 @@ static void deliver(void *ctx, const struct edr_hdr *rec)
  */
 static bool ring_has_room(const struct ring *r)
 {
-	return r->held + BATCH_ALIGN(EDR_RECORD_MAX) <= BATCH_BYTES / 2 &&
+	return r->held + BATCH_ALIGN(EDR_RECORD_MAX) <= r->owner->batch_bytes / 2 &&
 	       batch_has_room(&r->owner->batch);
 }
 
@@ -177,7 +179,10 @@ static int open_kind(struct source **out, const struct bpf_kind *kind,
 	s->n_cpus = libbpf_num_possible_cpus();
 	s->per_cpu = calloc((size_t)s->n_cpus, sizeof(*s->per_cpu));
 	s->agent = strdup(cfg->agent ? cfg->agent : "");
-	e = s->per_cpu && s->agent ? batch_init(&s->batch, BATCH_BYTES) : -ENOMEM;
+	s->batch_bytes = cfg->batch_bytes ? cfg->batch_bytes : BATCH_BYTES;
+	if (s->batch_bytes < BATCH_LEAST)
+		s->batch_bytes = BATCH_LEAST;
+	e = s->per_cpu && s->agent ? batch_init(&s->batch, s->batch_bytes) : -ENOMEM;
 	if (!e && kind == &bpf_kind_plain)
 		e = bpf_after_new(&s->after, &s->load.skel);
 	e = e ? e : open_rings(s);

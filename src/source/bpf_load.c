@@ -145,6 +145,28 @@ static size_t ring_bytes(size_t asked)
 	return asked < least ? least : asked > most ? most : pow2_down(2 * asked - 1);
 }
 
+/* What is under way in the kernel, and what part of table_entries each of them takes. */
+static const struct table_row {
+	const char *map;
+	unsigned part;
+} tables[] = {
+	{ "pending_connects", 1 }, { "skip_processes", 1 }, { "connect_calls", 2 },
+	{ "cgroups_seen", 2 },	   { "announced", 4 },	    { "exits_reported", 4 },
+};
+
+static int size_tables(struct bpf_object *obj, unsigned entries)
+{
+	int err = 0;
+
+	for (size_t i = 0; entries && !err && i < sizeof(tables) / sizeof(*tables); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(obj, tables[i].map);
+
+		if (map)
+			err = bpf_map__set_max_entries(map, entries / tables[i].part + 1);
+	}
+	return err;
+}
+
 static int set_sizes(struct bpf_skel *skel, const struct source_config *cfg)
 {
 	size_t exec = ring_bytes(cfg->ring_exec_bytes), noisy = ring_bytes(cfg->ring_noisy_bytes);
@@ -157,6 +179,7 @@ static int set_sizes(struct bpf_skel *skel, const struct source_config *cfg)
 	err = bpf_map__set_max_entries(skel->ring_exec, (unsigned)exec);
 	err = err ? err : bpf_map__set_max_entries(skel->ring_noisy, (unsigned)noisy);
 	err = err ? err : bpf_map__set_max_entries(skel->scratch_pool, slots);
+	err = err ? err : size_tables(skel->obj, cfg->table_entries);
 	/* A megabyte that only these filters need. */
 	if (!err && !cfg->skip_paths.n && !cfg->skip_cgroups.n)
 		err = bpf_map__set_max_entries(skel->skip_processes, 1);

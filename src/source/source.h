@@ -42,6 +42,8 @@ struct source_config {
 	size_t refused_len;
 	size_t ring_exec_bytes; /* rounded up to a power of two, at least a page */
 	size_t ring_noisy_bytes;
+	size_t batch_bytes;	 /* records that are being put in order; 0: what a storm needs */
+	unsigned table_entries;	 /* of the largest of the kernel's tables; 0: as they were built */
 	const char *trace_path;	 /* source_trace_text only */
 	const char *replay_path; /* replay only */
 	const char *agent;	 /* version of the program, for the host record */
