@@ -77,15 +77,13 @@ static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 	struct connect_record r;
 
 	if (!connect_init(&r, ids, EDR_SEEN_SOCKET)) {
-		pending_end(key); /* of one that had this address before and was not seen to end */
+		connect_begun(key, 0, false);
 		return;
 	}
-	pending.marks = call ? 0 : PENDING_OPEN | PENDING_LEFT;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
 	peer_of_tracepoint(&pending, ctx);
-	if (!pending_begin(key, &pending))
-		emit_lost(EDR_CONNECT_RESULT);
+	connect_begun(key, &pending, call);
 	if (call) {
 		call->sk = key;
 		return;
@@ -100,12 +98,14 @@ static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 
 /* In whatever context the answer came in: the process is the one that was noted. Why it failed the tracepoint does not
  * tell; the call may. */
-static __always_inline void tcp_connect_ends(u64 key, u32 state)
+static __always_inline void tcp_connect_ends(u64 key, u32 state, bool late)
 {
 	struct pending_connect *p = pending_of(key);
 
-	if (!p)
+	if (!p || p->marks & PENDING_ENDED)
 		return;
+	if (late)
+		p->hdr.flags |= EDR_F_LATE;
 	p->result = state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
 	connect_ended(key, p);
@@ -118,7 +118,7 @@ int inet_sock_set_state(void *ctx)
 	    to = field(ctx, fields.sock_newstate, sizeof(to));
 	u64 key;
 
-	if (from != TCP_SYN_SENT && to != TCP_SYN_SENT)
+	if (from != TCP_SYN_SENT && to != TCP_SYN_SENT && from != TCP_ESTABLISHED)
 		return 0;
 	/* one byte before 5.6 */
 	if ((u16)field(ctx, fields.sock_protocol, fields.sock_protocol_bytes == 1 ? 1 : 2) !=
@@ -128,7 +128,7 @@ int inet_sock_set_state(void *ctx)
 	if (to == TCP_SYN_SENT)
 		tcp_connect_begins(ctx, key);
 	else
-		tcp_connect_ends(key, to);
+		tcp_connect_ends(key, from == TCP_SYN_SENT ? to : from, from != TCP_SYN_SENT);
 	return 0;
 }
 

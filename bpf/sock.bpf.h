@@ -131,14 +131,12 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 	struct connect_record r;
 
 	if (!connect_init(&r, ids, EDR_SEEN_SOCKET)) {
-		pending_end(key); /* of one that had this address before and was not seen to end */
+		connect_begun(key, 0, false);
 		return;
 	}
-	pending.marks = call ? 0 : PENDING_OPEN | PENDING_LEFT;
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
-	if (!pending_begin(key, &pending))
-		emit_lost(EDR_CONNECT_RESULT);
+	connect_begun(key, &pending, call);
 	if (call) {
 		call->sk = key;
 		return;
@@ -151,14 +149,16 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 }
 
 /* In whatever context the answer came in: the process is the one that was noted. */
-static __always_inline void tcp_connect_ends(struct sock *sk, int state)
+static __always_inline void tcp_connect_ends(struct sock *sk, int state, bool late)
 {
 	u64 key = sock_key(sk);
 	struct pending_connect *p = pending_of(key);
 	int err;
 
-	if (!p)
+	if (!p || p->marks & PENDING_ENDED)
 		return;
+	if (late)
+		p->hdr.flags |= EDR_F_LATE;
 	err = sk->sk_err;
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
@@ -175,7 +175,9 @@ int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
 		tcp_connect_begins(sk);
 	else if (from == TCP_SYN_SENT)
-		tcp_connect_ends(sk, to);
+		tcp_connect_ends(sk, to, false);
+	else if (from == TCP_ESTABLISHED)
+		tcp_connect_ends(sk, from, true);
 	return 0;
 }
 

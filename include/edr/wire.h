@@ -67,7 +67,8 @@ struct edr_hdr {
 #define EDR_F_EXE_UNRESOLVED 0x1000u /* exe is the file name as given to exec */
 #define EDR_F_CODE_UNKNOWN 0x2000u   /* nothing told the exit code */
 #define EDR_F_UNTRUSTED_TEXT \
-	0x4000u /* from the text of a trace_pipe, see src/source/trace_text.h */
+	0x4000u		   /* from the text of a trace_pipe, see src/source/trace_text.h */
+#define EDR_F_LATE 0x8000u /* it had happened before: the kernel skipped our hook at that moment */
 
 #define EDR_EXEC_SETUID 0x1u
 #define EDR_EXEC_SETGID 0x2u
