@@ -112,8 +112,10 @@ static size_t take_round(struct source *s, bool all, edr_u64 *complete, int *err
 	*complete = ft_reader_gather(&s->reader, SLACK_NS, error);
 	n = ft_reader_deliver(&s->reader, all && s->reader.drained ? ~0ULL : *complete);
 	/* Full of events that wait for older ones, which find no room: better out of order than never. */
-	if (!n && !s->reader.drained && !batch_has_room(&s->reader.batch))
+	if (!n && !s->reader.drained && !batch_has_room(&s->reader.batch)) {
 		n = ft_reader_deliver(&s->reader, ~0ULL);
+		log_debug("source", "ftrace: the batch was full, %zu events", n);
+	}
 	hand_out(s);
 	return n;
 }
@@ -354,7 +356,7 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	s->translate.has_connect_file = s->granted.connect_file;
 	s->reader.formats = s->formats;
 	s->reader.translate = &s->translate;
-	e = ft_reader_open(&s->reader, &s->fs, page_size(s));
+	e = ft_reader_open(&s->reader, &s->fs, page_size(s), cfg->batch_bytes);
 	e = e ? e : ft_fs_write_all(&s->fs, "tracing_on", "1");
 	if (e)
 		snprintf(err, err_size, "the trace buffers cannot be opened: %s", strerror(-e));

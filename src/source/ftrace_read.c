@@ -12,7 +12,8 @@
 
 #include "source/clock.h"
 
-#define BATCH_BYTES (4U << 20)
+#define BATCH_BYTES (4U << 20) /* where nobody says otherwise */
+#define BATCH_LEAST (256U << 10)
 #define ONLINE "/sys/devices/system/cpu/online"
 
 static bool is_online(const char *list, unsigned cpu)
@@ -62,18 +63,23 @@ int ft_reader_cpus(struct ft_reader *r)
 	return e;
 }
 
-int ft_reader_open(struct ft_reader *r, const struct ft_fs *fs, size_t page_size)
+int ft_reader_open(struct ft_reader *r, const struct ft_fs *fs, size_t page_size,
+		   size_t batch_bytes)
 {
 	const unsigned n = (unsigned)get_nprocs_conf();
 	unsigned i;
 	int e;
 
 	r->fs = fs;
+	if (!batch_bytes)
+		batch_bytes = BATCH_BYTES;
+	if (batch_bytes < BATCH_LEAST)
+		batch_bytes = BATCH_LEAST;
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (r->epoll < 0)
 		return -errno;
 	r->cpus = calloc((size_t)n * FT_INSTANCES, sizeof(*r->cpus));
-	e = r->cpus ? batch_init(&r->batch, BATCH_BYTES) : -ENOMEM;
+	e = r->cpus ? batch_init(&r->batch, batch_bytes) : -ENOMEM;
 	for (i = 0; i < n * FT_INSTANCES && !e; i++) {
 		e = ft_cpu_init(&r->cpus[i], i % n, page_size);
 		r->cpus[i].instance = i / n;

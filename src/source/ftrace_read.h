@@ -34,7 +34,9 @@ struct ft_item {
 	edr_u32 snapshot_size;
 };
 
-int ft_reader_open(struct ft_reader *r, const struct ft_fs *fs, size_t page_size);
+/* batch_bytes 0: as many as a storm needs. */
+int ft_reader_open(struct ft_reader *r, const struct ft_fs *fs, size_t page_size,
+		   size_t batch_bytes);
 void ft_reader_close(struct ft_reader *r);
 /* Opens the buffers of CPUs that have come since. */
 int ft_reader_cpus(struct ft_reader *r);
