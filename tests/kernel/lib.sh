@@ -286,12 +286,14 @@ event_types='exec exec_failed fork thread exit connect connect_result syscall'
 # For each type, over all cells of an agent that has stopped: produced = delivered + dropped.
 assert_balance()
 {
-	for type in $event_types; do
-		set -- "$type" "$(sum_of_type produced "$type")" "$(sum_of_type delivered "$type")" \
-			"$(sum_of_type dropped "$type")"
-		echo "$1: produced $2, delivered $3, dropped $4"
-		[ "$2" -eq $(($3 + $4)) ] || fail "$1: produced is not delivered + dropped"
-	done
+	# shellcheck disable=SC2016 # variables of jq
+	cells | xargs -r jq -nr --arg types "$event_types" '[inputs.counts] as $cells | $types | split(" ")[] as $type |
+		[$type, ("produced", "delivered", "dropped" | . as $what | [$cells[][$type][$what]] | add // 0)] | join(" ")' >"$T/counts"
+	[ -s "$T/counts" ] || fail "no cell has counts"
+	while read -r type produced delivered dropped; do
+		echo "$type: produced $produced, delivered $delivered, dropped $dropped"
+		[ "$produced" -eq $((delivered + dropped)) ] || fail "$type: produced is not delivered + dropped"
+	done <"$T/counts"
 }
 
 # Of all levels; beside them lie chain.json, removed.jsonl and the checkpoints of the open cell.
