@@ -392,12 +392,6 @@ static int bpf_totals(struct source *s, struct source_totals *out)
 	return 0;
 }
 
-static double bpf_progress(struct source *s)
-{
-	(void)s;
-	return -1;
-}
-
 static void bpf_cost(struct source *s, struct source_cost *out)
 {
 	*out = s->cost.sum;
@@ -409,7 +403,6 @@ const struct source_ops source_bpf = {
 	.pump = bpf_pump,
 	.drain = bpf_drain,
 	.totals = bpf_totals,
-	.progress = bpf_progress,
 	.close = bpf_close,
 	.cost = bpf_cost,
 };
@@ -420,7 +413,6 @@ const struct source_ops source_bpf_plain = {
 	.pump = bpf_pump,
 	.drain = bpf_drain,
 	.totals = bpf_totals,
-	.progress = bpf_progress,
 	.close = bpf_close,
 	.cost = bpf_cost,
 };

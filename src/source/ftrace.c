@@ -240,12 +240,6 @@ static int ftrace_totals(struct source *s, struct source_totals *out)
 	return 0;
 }
 
-static double ftrace_progress(struct source *s)
-{
-	(void)s;
-	return -1;
-}
-
 static void ftrace_close(struct source *s)
 {
 	if (!s)
@@ -397,6 +391,5 @@ const struct source_ops source_ftrace = {
 	.pump = ftrace_pump,
 	.drain = ftrace_drain,
 	.totals = ftrace_totals,
-	.progress = ftrace_progress,
 	.close = ftrace_close,
 };

@@ -111,11 +111,6 @@ static int auto_totals(struct source *s, struct source_totals *out)
 	return s->ops->totals(s->step, out);
 }
 
-static double auto_progress(struct source *s)
-{
-	return s->ops->progress(s->step);
-}
-
 static void auto_close(struct source *s)
 {
 	if (!s)
@@ -137,7 +132,6 @@ const struct source_ops source_auto = {
 	.pump = auto_pump,
 	.drain = auto_drain,
 	.totals = auto_totals,
-	.progress = auto_progress,
 	.close = auto_close,
 	.cost = auto_cost,
 };

@@ -83,7 +83,7 @@ struct source_ops {
 	 */
 	int (*drain)(struct source *s, source_record_fn fn, void *ctx);
 	int (*totals)(struct source *s, struct source_totals *out);
-	/* How far a replay is, 0 to 1; negative when the source has no end. */
+	/* How far a replay is, 0 to 1; negative when that is not known. NULL: the source has no end. */
 	double (*progress)(struct source *s);
 	/* Safe on NULL. */
 	void (*close)(struct source *s);

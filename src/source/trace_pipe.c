@@ -362,12 +362,6 @@ static int text_totals(struct source *s, struct source_totals *out)
 	return 0;
 }
 
-static double text_progress(struct source *s)
-{
-	(void)s;
-	return -1;
-}
-
 static void text_close(struct source *s)
 {
 	if (!s)
@@ -490,6 +484,5 @@ const struct source_ops source_trace_text = {
 	.pump = text_pump,
 	.drain = text_drain,
 	.totals = text_totals,
-	.progress = text_progress,
 	.close = text_close,
 };

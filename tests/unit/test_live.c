@@ -141,12 +141,6 @@ static int fake_totals(struct source *s, struct source_totals *out)
 	return 0;
 }
 
-static double fake_progress(struct source *s)
-{
-	(void)s;
-	return -1;
-}
-
 static void fake_close(struct source *s)
 {
 	fake.closes += s != NULL;
@@ -160,8 +154,13 @@ static void fake_cost(struct source *s, struct source_cost *out)
 	out->bpf_ns = fake.bpf_ns;
 }
 
-static const struct source_ops source_fake = { "fake",	    fake_open,	   fake_pump,  fake_drain,
-					       fake_totals, fake_progress, fake_close, fake_cost };
+static const struct source_ops source_fake = { .name = "fake",
+					       .open = fake_open,
+					       .pump = fake_pump,
+					       .drain = fake_drain,
+					       .totals = fake_totals,
+					       .close = fake_close,
+					       .cost = fake_cost };
 
 /* Runs it in a directory of its own; the exit status. */
 static int run(const enum step *steps, size_t n)
