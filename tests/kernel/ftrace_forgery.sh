@@ -7,7 +7,6 @@
 set -- source=ftrace
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/tracefs.sh"
-AT_EXIT=unmount_tracefs
 
 n=${EDR_TRUTH_TIMES:-300}
 agent_start

@@ -6,13 +6,6 @@
 set -- source=ftrace
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/tracefs.sh"
-holder=
-at_end()
-{
-	[ -z "$holder" ] || kill "$holder" 2>/dev/null
-	unmount_tracefs
-}
-AT_EXIT=at_end
 
 trace_state >"$T/before"
 assert "nothing of ours before" ours_left
@@ -55,20 +48,12 @@ trace_state >"$T/after"
 assert "after a second agent: nothing is left" diff "$T/before" "$T/after"
 
 # tracefs is not mounted, in a mount namespace of our own.
-cat >"$T/hold" <<'EOF'
-for point in /sys/kernel/debug/tracing /sys/kernel/debug /sys/kernel/tracing; do
-	while umount -l $point 2>/dev/null; do :; done
-done
-exec sleep 600
-EOF
-unshare -m sh "$T/hold" &
-holder=$!
+hold_without /sys/kernel/debug/tracing /sys/kernel/debug /sys/kernel/tracing
 bare()
 {
 	! grep -qF ' - tracefs ' "/proc/$holder/mountinfo"
 }
-wait_for 5 bare || skip "tracefs cannot be unmounted in a namespace"
-LAUNCH="nsenter -t $holder -m"
+bare || skip "tracefs cannot be unmounted in a namespace"
 fresh
 agent_start
 assert "unmounted: we have mounted it" grep -qF ' - tracefs ' "/proc/$holder/mountinfo"

@@ -19,7 +19,7 @@ at_end()
 	echo "$was" >"$tracing/$event"
 	[ "$was" != 0 ] || timeout 1 cat "$tracing/trace_pipe" >"$T/rest" # what came after our readers
 	[ ! -d "$theirs" ] || rmdir "$theirs"
-	unmount_tracefs
+	leave_tracefs
 }
 AT_EXIT=at_end
 

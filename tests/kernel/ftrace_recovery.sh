@@ -6,13 +6,6 @@
 set -- source=ftrace
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/tracefs.sh"
-holder=
-at_end()
-{
-	[ -z "$holder" ] || kill "$holder" 2>/dev/null
-	unmount_tracefs
-}
-AT_EXIT=at_end
 trace_state >"$T/before"
 
 said() # WORDS COUNT
@@ -75,19 +68,10 @@ trace_state >"$T/after"
 assert "nothing is left" diff "$T/before" "$T/after"
 
 # Unmounted under us, where only we see it.
-cat >"$T/hold" <<'EOF'
-for point in /sys/kernel/debug/tracing /sys/kernel/debug; do
-	while umount -l $point 2>/dev/null; do :; done
-done
-exec sleep 600
-EOF
-unshare -m sh "$T/hold" &
-holder=$!
-sleep 0.5
-LAUNCH="nsenter -t $holder -m"
+hold_without /sys/kernel/debug/tracing /sys/kernel/debug
 unmount_theirs()
 {
-	nsenter -t $holder -m umount -l "$tracing"
+	$LAUNCH umount -l "$tracing"
 }
 fresh
 : >"$T/agent.log"

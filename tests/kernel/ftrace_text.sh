@@ -14,7 +14,7 @@ at_end()
 {
 	[ -z "$copier" ] || { kill "$copier" && wait "$copier"; } 2>/dev/null
 	[ ! -d "$theirs" ] || rmdir "$theirs"
-	unmount_tracefs
+	leave_tracefs
 }
 AT_EXIT=at_end
 mkdir "$theirs"
