@@ -104,14 +104,14 @@ static unsigned count_args(struct wire_span argv)
 
 static void take_status(struct edr_exec *e, const struct ft_snapshot *s)
 {
-	e->euid = s->status.euid;
-	e->egid = s->status.egid;
-	e->loginuid = s->status.loginuid;
-	e->sessionid = s->status.sessionid;
+	e->euid = s->status.creds.euid;
+	e->egid = s->status.creds.egid;
+	e->loginuid = s->status.session.loginuid;
+	e->sessionid = s->status.session.sessionid;
 	e->exe_ino = s->exe_ino;
 	e->exe_dev = s->exe_dev;
 	e->exec_flags |= s->exec_flags;
-	memcpy(e->tty, s->status.tty, sizeof(e->tty));
+	memcpy(e->tty, s->status.session.tty, sizeof(e->tty));
 	if (!e->ppid)
 		e->ppid = s->status.ppid;
 }

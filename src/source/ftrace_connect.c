@@ -29,7 +29,7 @@ static void emit_connect(struct ft_translate *t, const struct ft_event *e,
 	r->hdr.tgid = leader->tgid;
 	r->hdr.tid = e->tid;
 	r->hdr.cpu = e->cpu;
-	r->uid = leader->uid;
+	r->uid = leader->creds.uid;
 	memcpy(r->comm, task->comm, sizeof(r->comm));
 	if (!addr_len)
 		r->hdr.flags |= EDR_F_ADDR_UNKNOWN;

@@ -169,10 +169,10 @@ void ft_on_creds(struct ft_translate *t, const struct ft_event *e)
 	if (!call)
 		return;
 	call->creds_known = true;
-	call->uid = (edr_u32)ft_number(e, FT_CREDS_UID);
-	call->gid = (edr_u32)ft_number(e, FT_CREDS_GID);
-	call->euid = (edr_u32)ft_number(e, FT_CREDS_EUID);
-	call->egid = (edr_u32)ft_number(e, FT_CREDS_EGID);
+	call->creds.uid = (edr_u32)ft_number(e, FT_CREDS_UID);
+	call->creds.gid = (edr_u32)ft_number(e, FT_CREDS_GID);
+	call->creds.euid = (edr_u32)ft_number(e, FT_CREDS_EUID);
+	call->creds.egid = (edr_u32)ft_number(e, FT_CREDS_EGID);
 }
 
 /*
@@ -203,14 +203,9 @@ static void use_snapshot(struct ft_translate *t, struct exec_parts *p, const str
 	p->exe = (struct wire_span){ at, s->exe_len };
 	p->proc_argv = (struct wire_span){ at + s->exe_len, s->argv_len };
 	p->cgroup = (struct wire_span){ at + s->exe_len + s->argv_len, s->cgroup_len };
-	leader->uid = s->status.uid;
-	leader->gid = s->status.gid;
-	leader->euid = s->status.euid;
-	leader->egid = s->status.egid;
-	leader->loginuid = s->status.loginuid;
-	leader->sessionid = s->status.sessionid;
+	leader->creds = s->status.creds;
+	leader->session = s->status.session;
 	leader->cgroup_id = s->cgroup_id;
-	memcpy(leader->tty, s->status.tty, sizeof(leader->tty));
 	if (leader->ppid != s->status.ppid) { /* its parent has ended, or it was not known */
 		leader->ppid = s->status.ppid;
 		parent = ft_tasks_get(&t->tasks, leader->ppid);
@@ -230,10 +225,7 @@ static void use_snapshot(struct ft_translate *t, struct exec_parts *p, const str
 static void use_probes(struct exec_parts *p, const struct ft_call *call, struct ft_task *leader)
 {
 	if (call && call->creds_known) {
-		leader->uid = call->uid;
-		leader->gid = call->gid;
-		leader->euid = call->euid;
-		leader->egid = call->egid;
+		leader->creds = call->creds;
 		p->ids_known = true;
 	}
 	if (!call || !call->file_known)
@@ -245,10 +237,10 @@ static void use_probes(struct exec_parts *p, const struct ft_call *call, struct 
 	p->ino = call->ino;
 	p->dev = call->dev;
 	p->exec_flags = call->exec_flags;
-	if ((call->mode & MODE_SETUID) && call->file_uid == leader->euid)
+	if ((call->mode & MODE_SETUID) && call->file_uid == leader->creds.euid)
 		p->exec_flags |= EDR_EXEC_SETUID;
 	if ((call->mode & (MODE_SETGID | MODE_GROUP_EXEC)) == (MODE_SETGID | MODE_GROUP_EXEC) &&
-	    call->file_gid == leader->egid)
+	    call->file_gid == leader->creds.egid)
 		p->exec_flags |= EDR_EXEC_SETGID;
 	p->interp = (struct wire_span){ call->interp.data, call->interp.len };
 	if (p->exec_flags & EDR_EXEC_MEMFD && call->name.len < sizeof(p->path)) {
@@ -331,12 +323,12 @@ static void emit_exec(struct ft_translate *t, const struct ft_event *e, struct f
 			      .parent_start_ns = leader->parent_start_ns,
 			      .cgroup_id = leader->cgroup_id,
 			      .ppid = leader->ppid,
-			      .uid = leader->uid,
-			      .gid = leader->gid,
-			      .euid = leader->euid,
-			      .egid = leader->egid,
-			      .loginuid = leader->loginuid,
-			      .sessionid = leader->sessionid,
+			      .uid = leader->creds.uid,
+			      .gid = leader->creds.gid,
+			      .euid = leader->creds.euid,
+			      .egid = leader->creds.egid,
+			      .loginuid = leader->session.loginuid,
+			      .sessionid = leader->session.sessionid,
 			      .argc = p->argc > 0xffffffff ? 0xffffffff : (edr_u32)p->argc,
 			      .argv_bytes = p->argv_bytes,
 			      .exec_tid = exec_tid };
@@ -344,7 +336,7 @@ static void emit_exec(struct ft_translate *t, const struct ft_event *e, struct f
 	struct wire_build b;
 
 	memcpy(r.comm, leader->comm, sizeof(r.comm));
-	memcpy(r.tty, leader->tty, sizeof(r.tty));
+	memcpy(r.tty, leader->session.tty, sizeof(r.tty));
 	r.hdr.flags |= p->flags;
 	r.exe_ino = p->ino;
 	r.exe_dev = p->dev;
@@ -450,8 +442,8 @@ void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
 	call = task->call;
 	r = (struct edr_exec_failed){ .hdr = ft_header(e, leader),
 				      .error = -(edr_s32)ret,
-				      .uid = leader->uid,
-				      .euid = leader->euid,
+				      .uid = leader->creds.uid,
+				      .euid = leader->creds.euid,
 				      .argc = call ? call->asked_n : 0,
 				      .argv_bytes = call ? (edr_u32)call->asked.len : 0,
 				      .dirfd = call && call->open_seen ? call->dirfd : AT_FDCWD_ };

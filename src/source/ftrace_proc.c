@@ -84,7 +84,7 @@ static bool parse_stat(char *text, size_t len, struct ft_proc_status *out)
 		if (field == FIELD_PPID)
 			out->ppid = (edr_u32)v;
 		else if (field == FIELD_TTY)
-			name_tty(out->tty, v);
+			name_tty(out->session.tty, v);
 		else if (field == FIELD_FLAGS)
 			out->kthread = (v & PF_KTHREAD) != 0;
 		else if (field == FIELD_THREADS)
@@ -125,13 +125,13 @@ static bool read_status(int dir, struct ft_proc_status *out)
 	out->tgid = (edr_u32)strtoul(at, NULL, 10);
 	at = behind(text, "\nUid:\t");
 	if (at) {
-		out->uid = (edr_u32)strtoul(at, &next, 10);
-		out->euid = (edr_u32)strtoul(next, NULL, 10);
+		out->creds.uid = (edr_u32)strtoul(at, &next, 10);
+		out->creds.euid = (edr_u32)strtoul(next, NULL, 10);
 	}
 	at = behind(text, "\nGid:\t");
 	if (at) {
-		out->gid = (edr_u32)strtoul(at, &next, 10);
-		out->egid = (edr_u32)strtoul(next, NULL, 10);
+		out->creds.gid = (edr_u32)strtoul(at, &next, 10);
+		out->creds.egid = (edr_u32)strtoul(next, NULL, 10);
 	}
 	return true;
 }
@@ -148,11 +148,11 @@ static edr_u32 read_id(int dir, const char *name)
 static bool fill_status(int dir, struct ft_proc_status *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->uid = out->gid = out->euid = out->egid = EDR_ID_UNSET;
+	out->creds = FT_NO_CREDS;
 	if (!read_stat(dir, out) || !read_status(dir, out))
 		return false;
-	out->loginuid = read_id(dir, "loginuid");
-	out->sessionid = read_id(dir, "sessionid");
+	out->session.loginuid = read_id(dir, "loginuid");
+	out->session.sessionid = read_id(dir, "sessionid");
 	return true;
 }
 
@@ -194,10 +194,10 @@ static size_t read_exe(int dir, char *out, size_t size, struct ft_snapshot *s)
 		return len;
 	s->exe_ino = st.st_ino;
 	s->exe_dev = (edr_u32)(major(st.st_dev) << 20 | (minor(st.st_dev) & 0xfffff));
-	if ((st.st_mode & S_ISUID) && st.st_uid == s->status.euid)
+	if ((st.st_mode & S_ISUID) && st.st_uid == s->status.creds.euid)
 		s->exec_flags |= EDR_EXEC_SETUID;
 	if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-	    st.st_gid == s->status.egid)
+	    st.st_gid == s->status.creds.egid)
 		s->exec_flags |= EDR_EXEC_SETGID;
 	if (st.st_nlink)
 		return len;

@@ -15,12 +15,24 @@
 
 #define FT_TICK_NS 10000000ULL /* of /proc, on every architecture that we know */
 
+struct ft_creds {
+	edr_u32 uid, gid, euid, egid;
+};
+
+#define FT_NO_CREDS ((struct ft_creds){ EDR_ID_UNSET, EDR_ID_UNSET, EDR_ID_UNSET, EDR_ID_UNSET })
+
+struct ft_session {
+	edr_u32 loginuid, sessionid;
+	edr_comm tty;
+};
+
 struct ft_proc_status {
 	edr_u32 tgid, ppid, threads;
 	bool kthread;
 	edr_u64 start_ns; /* of that thread; a multiple of FT_TICK_NS */
-	edr_u32 uid, gid, euid, egid, loginuid, sessionid;
-	edr_comm comm, tty;
+	struct ft_creds creds;
+	struct ft_session session;
+	edr_comm comm;
 };
 
 /* proc: descriptor of /proc. False: there is no such thread, or proc is -1. */

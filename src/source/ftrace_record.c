@@ -84,7 +84,7 @@ static bool is_skipped(const struct ft_translate *t, const struct ft_task *leade
 			return true;
 	}
 	for (i = 0; i < t->cfg.skip_uids.n; i++) {
-		if (leader->uid == (edr_u32)strtoul(t->cfg.skip_uids.item[i], NULL, 10))
+		if (leader->creds.uid == (edr_u32)strtoul(t->cfg.skip_uids.item[i], NULL, 10))
 			return true;
 	}
 	return false;
@@ -141,14 +141,9 @@ static struct ft_task *new_process(struct ft_translate *t, const struct ft_event
 	child->filtered = was.filtered;
 	child->ppid = flags & CLONE_PARENT ? was.ppid : was.tgid;
 	child->parent_start_ns = flags & CLONE_PARENT ? was.parent_start_ns : was.start_ns;
-	child->uid = was.uid;
-	child->gid = was.gid;
-	child->euid = was.euid;
-	child->egid = was.egid;
-	child->loginuid = was.loginuid;
-	child->sessionid = was.sessionid;
+	child->creds = was.creds;
+	child->session = was.session;
 	child->cgroup_id = was.cgroup_id;
-	memcpy(child->tty, was.tty, sizeof(child->tty));
 	return child;
 }
 
@@ -210,7 +205,7 @@ static void emit_fork(struct ft_translate *t, const struct ft_event *e,
 			      .child_pid = child->tgid,
 			      .child_ppid = child->ppid,
 			      .fork_op = op,
-			      .uid = parent->uid };
+			      .uid = parent->creds.uid };
 	struct wire_build b;
 
 	r.hdr.flags &= ~EDR_F_KTHREAD;
@@ -321,7 +316,7 @@ static void emit_exit(struct ft_translate *t, const struct ft_event *e,
 			      .exit_code = status >> 8 & 0xff,
 			      .signal = status & 0x7f,
 			      .core_dumped = (status & 0x80) != 0,
-			      .uid = leader->uid };
+			      .uid = leader->creds.uid };
 	struct wire_build b;
 
 	if (!who->code_known)

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "source/ftrace_proc.h"
-
 void ft_tasks_init(struct ft_tasks *t, size_t max, int proc)
 {
 	*t = (struct ft_tasks){ .max = max < 64 ? 64 : max, .proc = proc };
@@ -82,8 +80,8 @@ struct ft_task *ft_tasks_new(struct ft_tasks *t, edr_u32 tid, edr_u32 tgid)
 	task->tid = tid;
 	task->tgid = tgid;
 	task->threads = 1;
-	task->uid = task->gid = task->euid = task->egid = EDR_ID_UNSET;
-	task->loginuid = task->sessionid = EDR_ID_UNSET;
+	task->creds = FT_NO_CREDS;
+	task->session.loginuid = task->session.sessionid = EDR_ID_UNSET;
 	HASH_ADD(hh, t->index, tid, sizeof(task->tid), task);
 	if (!task->hh.tbl) {
 		free(task);
@@ -108,13 +106,8 @@ static struct ft_task *look_up(struct ft_tasks *t, edr_u32 tid)
 	task->kthread = st.kthread;
 	task->threads = st.threads;
 	task->ppid = st.ppid;
-	task->uid = st.uid;
-	task->gid = st.gid;
-	task->euid = st.euid;
-	task->egid = st.egid;
-	task->loginuid = st.loginuid;
-	task->sessionid = st.sessionid;
-	memcpy(task->tty, st.tty, sizeof(task->tty));
+	task->creds = st.creds;
+	task->session = st.session;
 	return task;
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "edr/wire.h"
+#include "source/ftrace_proc.h"
 #include "util/buf.h"
 #include "util/htable.h"
 
@@ -27,7 +28,7 @@ struct ft_call {
 	struct buf name;   /* of the file, the last part of its path */
 	struct buf interp; /* of a script */
 	bool creds_known;
-	edr_u32 uid, gid, euid, egid;
+	struct ft_creds creds;
 	bool open_seen, call_seen;
 	edr_s32 dirfd;
 	struct buf filename; /* the file that is opened first */
@@ -57,11 +58,11 @@ struct ft_task {
 	edr_u32 threads; /* alive */
 	edr_u32 ppid;
 	edr_u64 parent_start_ns;
-	edr_u32 uid, gid, euid, egid, loginuid, sessionid;
+	struct ft_creds creds;
+	struct ft_session session;
 	edr_u64 cgroup_id;
 	edr_u32 code, last_code; /* as wait() has it; of the thread that ended last */
 	edr_comm comm;		 /* the thread's own */
-	edr_comm tty;
 	/* of a thread that is being made */
 	edr_u64 clone_flags;
 	bool flags_known;
