@@ -5,7 +5,8 @@
  *	--json   the same figures by type of event and by scenario, for a program: see write_json
  *	MODE     default or lean: the hooks that the agent used; or another way to watch: bpf-plain,
  *	         ftrace, ftrace-no-probes. With such a one a field that the event's record_flags call
- *	         unknown is "marked" and not wrong, and what a mode does not see may be seen.
+ *	         unknown is "marked" and not wrong, and what a mode does not see may be seen. In
+ *	         ftrace an exec within the limits of its probes must be right by them, marked or not.
  *	TRUTH    lines of `truth`, see truth.h
  *	EVENTS   lines of the agent's --output
  *
@@ -32,6 +33,8 @@
 #define SLACK_NS 20000000 /* between the clock of truth and that of the agent */
 #define TICK_NS 10000000  /* of /proc, whatever the kernel's own is */
 #define ARGV_MAX 28000	  /* bytes of arguments that travel with an exec: docs/events.md */
+#define PROBE_ARGV 2560	  /* bytes of arguments that ftrace's probe has: docs/ftrace.md */
+#define PROBE_NAME 3999	  /* bytes of a file name that an event of ftrace has room for */
 #define SHOWN_MAX 3	  /* differences of a scenario that are told */
 #define SHOWN_BYTES 300
 #define SCENES_MAX 128
@@ -65,6 +68,7 @@ struct tally { /* of one type of event */
 	char type[16];
 	unsigned long expected, unseen, found, right, other, extra;
 	unsigned long has[N_ASPECTS], is_right[N_ASPECTS], is_marked[N_ASPECTS];
+	unsigned long fits, fits_right, unmarked; /* see count_limits */
 };
 
 struct mapped_file {
@@ -82,6 +86,7 @@ static struct owner *owners;
 static size_t n_owners;
 static unsigned long n_differences, n_broken;
 static bool marks_unknown; /* the mode is not one of the hooks of the BPF source */
+static bool has_probes;	   /* the mode is ftrace with argument probes */
 
 static void *must(void *p)
 {
@@ -759,6 +764,37 @@ static void count(struct scene *s, struct tally *t, const struct verdict *v)
 	s->other += v->wrong[OTHER];
 }
 
+/* Is it an exec whose name and arguments the probes of ftrace have room for? */
+static bool fits_probes(struct json_object *line)
+{
+	struct json_object *want = get(line, "want");
+	struct bytes name = from_truth(get(want, "filename"));
+	bool fits = name.len <= PROBE_NAME && number(want, "argv_bytes") <= PROBE_ARGV &&
+		    !has_word(get(want, "exec_flags"), "compat32");
+
+	free(name.data);
+	return fits;
+}
+
+/*
+ * What fits must be right, and by the probe: that /proc was quick enough is luck. What does not fit is right, or says that
+ * it may not be.
+ */
+static bool keeps_limits(struct tally *t, const struct verdict *v, struct json_object *line,
+			 struct json_object *event)
+{
+	bool fits = fits_probes(line);
+	bool right = !v->wrong[NAME] && !v->marked[NAME] && !v->wrong[ARGS] && !v->marked[ARGS] &&
+		     has_flag(event, "args_from_probe");
+	bool marked = has_flag(event, "truncated") || has_flag(event, "args_from_proc") ||
+		      has_flag(event, "args_unreadable") || has_flag(event, "filename_unreadable");
+
+	t->fits += fits;
+	t->fits_right += fits && right;
+	t->unmarked += !fits && !right && !marked;
+	return right || (!fits && marked);
+}
+
 /*
  * Of these, all that an owner did is listed. Threads are not, nor are calls that no scenario names.
  */
@@ -772,6 +808,16 @@ static bool listed(const char *type)
 		if (!strcmp(type, types[i]))
 			return !names_alone || i < 3;
 	return false;
+}
+
+static void check_limits(struct scene *s, struct tally *t, const struct verdict *v,
+			 struct json_object *line, const struct event *e)
+{
+	struct json_object *event = parse(e->line, e->len);
+
+	if (!keeps_limits(t, v, line, event))
+		tell(s, "not as the limits of the probes promise", NULL, 0, e);
+	json_object_put(event);
 }
 
 static void check_line(struct json_object *line, const char *mode, const char *raw, size_t len)
@@ -807,6 +853,8 @@ static void check_line(struct json_object *line, const char *mode, const char *r
 	}
 	e->used = true;
 	count(s, t, &v);
+	if (has_probes && !strcmp(t->type, "exec"))
+		check_limits(s, t, &v, line, e);
 	if (*v.first_wrong) {
 		snprintf(what, sizeof(what), "%s is wrong", v.first_wrong);
 		tell(s, what, raw, len, e);
@@ -897,7 +945,8 @@ static void print_table(const char *mode)
 /*
  * {"differences":N,"broken":N,"types":{"exec":{"expected":N,...}},"scenarios":{"tcp4":{...}}}; right:
  * with the right name, arguments and address, whatever else is wrong; paths: exe and interpreter,
- * where these are not part of the name.
+ * where these are not part of the name; fits: within the limits of ftrace's probes, and unmarked: beyond them without
+ * saying so.
  */
 static void write_json(const char *path)
 {
@@ -915,6 +964,8 @@ static void write_json(const char *path)
 		for (a = 0; a < OTHER; a++)
 			fprintf(f, ",\"%s\":%lu,\"%s_right\":%lu,\"%s_marked\":%lu", names[a],
 				t->has[a], names[a], t->is_right[a], names[a], t->is_marked[a]);
+		fprintf(f, ",\"fits\":%lu,\"fits_right\":%lu,\"unmarked\":%lu", t->fits,
+			t->fits_right, t->unmarked);
 		fprintf(f, ",\"other\":%lu,\"extra\":%lu}", t->other, t->extra);
 	}
 	fprintf(f, "},\n\"scenarios\":{");
@@ -942,6 +993,7 @@ static bool known_mode(const char *mode)
 	for (i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		if (!strcmp(mode, modes[i])) {
 			marks_unknown = i >= 2;
+			has_probes = !strcmp(mode, "ftrace");
 			return true;
 		}
 	}
