@@ -143,6 +143,8 @@ def show_cell(cell):
             notes.append(f"resolved paths {percent(f['paths_right'], f['paths'])}")
         if f["fits"]:
             notes.append(f"within the limits {percent(f['fits_right'], f['fits'])} of {f['fits']}")
+        if f["unseen"]:
+            notes.append(f"{f['unseen']} more unseen by design")
         if missing:
             notes.append(f"{missing} missing, {lost} told as lost")
         parts.append(text + (f" ({', '.join(notes)})" if notes else ""))
