@@ -347,7 +347,6 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	s->translate.has_newtask = s->granted.newtask;
 	s->translate.last_code_counts = s->granted.quick_threads;
 	s->translate.has_rename = s->granted.rename;
-	s->translate.has_connect_file = s->granted.connect_file;
 	s->reader.formats = s->formats;
 	s->reader.translate = &s->translate;
 	e = ft_reader_open(&s->reader, &s->fs, page_size(s), cfg->batch_bytes);

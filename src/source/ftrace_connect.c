@@ -12,7 +12,8 @@
 #include "source/ftrace_record.h"
 
 #define MAX_SOCKS 4096
-#define TCP_ESTABLISHED 1 /* net/tcp_states.h */
+#define BEGINS_WITHIN_NS 1000000000 /* a connect its socket, in the same thread */
+#define TCP_ESTABLISHED 1	    /* net/tcp_states.h */
 #define TCP_SYN_SENT 2
 #define ERESTARTSYS 512 /* linux/errno.h: the caller sees EINTR, or nothing of it */
 #define ERESTART_RESTARTBLOCK 516
@@ -101,18 +102,55 @@ static struct ft_again *again_of(struct ft_translate *t, edr_u32 tgid, const edr
 	for (size_t i = 0; i < FT_AGAIN; i++) {
 		struct ft_again *a = &t->again[i];
 
-		if (a->tgid == tgid && a->len == len && !memcmp(a->addr, addr, len))
+		if (a->begun && a->tgid == tgid && a->len == len && !memcmp(a->addr, addr, len))
 			return a;
 	}
 	return NULL;
 }
 
-static void expect_again(struct ft_translate *t, edr_u32 tgid, const edr_u8 *addr, edr_u32 len)
+/* Does that change belong to a connect which has been told? One of TCP fast open, by sendto(2), has not. */
+static bool begun_by_connect(struct ft_translate *t, const struct ft_event *e)
+{
+	for (size_t i = 1; i <= FT_AGAIN; i++) {
+		struct ft_again *a = &t->again[(t->next_again - i) % FT_AGAIN];
+
+		if (a->tid != e->tid || a->begun)
+			continue;
+		if (e->time_ns - a->time_ns > BEGINS_WITHIN_NS)
+			return false;
+		return a->begun = true;
+	}
+	return false;
+}
+
+static void expect_again(struct ft_translate *t, const struct ft_event *e, edr_u32 tgid,
+			 const edr_u8 *addr, edr_u32 len)
 {
 	struct ft_again *a = &t->again[t->next_again++ % FT_AGAIN];
 
-	*a = (struct ft_again){ .tgid = tgid, .len = len };
+	*a = (struct ft_again){ .tgid = tgid, .tid = e->tid, .len = len, .time_ns = e->time_ns };
 	memcpy(a->addr, addr, len);
+}
+
+/* io_uring's: it comes here again and again while a TCP connect is under way. */
+static void connect_without_call(struct ft_translate *t, const struct ft_event *e,
+				 const struct ft_task *task, const struct ft_task *leader,
+				 struct edr_connect *r, const edr_u8 *addr, edr_u32 len)
+{
+	const edr_u32 kept = len < sizeof(t->again->addr) ? len : sizeof(t->again->addr);
+	struct ft_again *again;
+
+	if (r->protocol == IPPROTO_TCP)
+		return;
+	if (!t->file_tells_protocol) {
+		again = again_of(t, leader->tgid, addr, kept);
+		if (again) {
+			*again = (struct ft_again){ 0 };
+			return;
+		}
+		expect_again(t, e, leader->tgid, addr, kept);
+	}
+	emit_connect(t, e, task, leader, r, addr, len);
 }
 
 void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
@@ -127,21 +165,12 @@ void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e)
 				 .protocol = (edr_u32)ft_number(e, FT_FILE_PROTOCOL),
 				 .sock_type = (edr_u32)ft_number(e, FT_FILE_TYPE),
 				 .seen_by = EDR_SEEN_SYSCALL };
-	struct ft_again *again;
 
 	if (!leader)
 		return;
 	t->file_tells_protocol = ft_has(e, FT_FILE_PROTOCOL);
 	if (!task->call || !task->call->connecting) {
-		/* io_uring; it comes here again and again while a TCP connect is under way. */
-		if (r.protocol == IPPROTO_TCP)
-			return;
-		again = again_of(t, leader->tgid, addr, len);
-		if (again && !t->file_tells_protocol) {
-			again->tgid = 0;
-			return;
-		}
-		emit_connect(t, e, task, leader, &r, addr, len);
+		connect_without_call(t, e, task, leader, &r, addr, len);
 		return;
 	}
 	task->call->protocol = r.protocol;
@@ -276,10 +305,8 @@ static void begins(struct ft_translate *t, const struct ft_event *e, edr_u64 key
 			free(s);
 	}
 	if (!task->call || !task->call->connecting) {
-		if (!t->has_connect_file || t->file_tells_protocol)
+		if (!begun_by_connect(t, e))
 			emit_connect(t, e, task, leader, &r, addr, len);
-		else
-			expect_again(t, leader->tgid, addr, len);
 		return;
 	}
 	task->call->sk = key;

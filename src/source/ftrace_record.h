@@ -26,17 +26,19 @@ struct ft_sock {
 	UT_hash_handle hh;
 };
 
-/* A TCP connect by io_uring, which will pass the same probe once more. */
+/* A connect by io_uring, which passes the same probe once more when it is TCP: when a socket has begun to connect. */
 #define FT_AGAIN 64
 struct ft_again {
-	edr_u32 tgid, len;
+	edr_u32 tgid, tid, len;
+	edr_u64 time_ns;
+	bool begun;
 	edr_u8 addr[28]; /* struct sockaddr_in6 */
 };
 
 struct ft_translate {
 	struct source_config cfg; /* its lists are the caller's */
 	edr_u32 self;		  /* our own tgid */
-	bool has_newtask, has_rename, has_connect_file;
+	bool has_newtask, has_rename;
 	bool file_tells_protocol;	 /* then io_uring's TCP connects are told by their socket */
 	struct ft_again again[FT_AGAIN]; /* the oldest goes first */
 	size_t next_again;

@@ -5,7 +5,8 @@
  *	--json   the same figures by type of event and by scenario, for a program: see write_json
  *	MODE     default or lean: the hooks that the agent used; or another way to watch: bpf-plain,
  *	         ftrace, ftrace-no-probes. With such a one a field that the event's record_flags call
- *	         unknown is "marked" and not wrong, and what a mode does not see may be seen.
+ *	         unknown is "marked" and not wrong, and what a mode does not see may be seen. In
+ *	         ftrace an exec within the limits of its probes must be right by them, marked or not.
  *	TRUTH    lines of `truth`, see truth.h
  *	EVENTS   lines of the agent's --output
  *
@@ -60,6 +61,7 @@ struct tally { /* of one type of event */
 	char type[16];
 	unsigned long expected, unseen, found, right, other, extra;
 	unsigned long has[N_ASPECTS], is_right[N_ASPECTS], is_marked[N_ASPECTS];
+	unsigned long fits, fits_right, unmarked; /* see struct limits */
 };
 
 struct mapped_file {
@@ -341,6 +343,20 @@ static bool listed(const char *type, const struct mode *mode)
 	return false;
 }
 
+static void check_limits(struct scene *s, struct tally *t, const struct verdict *v,
+			 struct json_object *line, const struct event *e)
+{
+	struct json_object *event = parse(e->line, e->len);
+	const struct limits l = judge_limits(v, line, event);
+
+	t->fits += l.fits;
+	t->fits_right += l.fits && l.right;
+	t->unmarked += !l.fits && !l.right && !l.marked;
+	if (!l.right && (l.fits || !l.marked))
+		tell(s, "not as the limits of the probes promise", NULL, 0, e);
+	json_object_put(event);
+}
+
 static void check_line(struct json_object *line, const struct mode *mode, const char *raw,
 		       size_t len)
 {
@@ -375,6 +391,8 @@ static void check_line(struct json_object *line, const struct mode *mode, const 
 	}
 	e->used = true;
 	count(s, t, &v);
+	if (mode->has_probes && !strcmp(t->type, "exec"))
+		check_limits(s, t, &v, line, e);
 	if (*v.first_wrong) {
 		snprintf(what, sizeof(what), "%s is wrong", v.first_wrong);
 		tell(s, what, raw, len, e);
@@ -465,7 +483,8 @@ static void print_table(const char *mode)
 /*
  * {"differences":N,"broken":N,"types":{"exec":{"expected":N,...}},"scenarios":{"tcp4":{...}}}; right:
  * with the right name, arguments and address, whatever else is wrong; paths: exe and interpreter,
- * where these are not part of the name.
+ * where these are not part of the name; fits: within the limits of ftrace's probes, and unmarked: beyond them without
+ * saying so.
  */
 static void write_json(const char *path)
 {
@@ -483,6 +502,8 @@ static void write_json(const char *path)
 		for (a = 0; a < OTHER; a++)
 			fprintf(f, ",\"%s\":%lu,\"%s_right\":%lu,\"%s_marked\":%lu", names[a],
 				t->has[a], names[a], t->is_right[a], names[a], t->is_marked[a]);
+		fprintf(f, ",\"fits\":%lu,\"fits_right\":%lu,\"unmarked\":%lu", t->fits,
+			t->fits_right, t->unmarked);
 		fprintf(f, ",\"other\":%lu,\"extra\":%lu}", t->other, t->extra);
 	}
 	fprintf(f, "},\n\"scenarios\":{");

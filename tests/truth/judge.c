@@ -8,6 +8,8 @@
 
 #define TICK_NS 10000000 /* of /proc, whatever the kernel's own is */
 #define ARGV_MAX 28000	 /* bytes of arguments that travel with an exec: docs/events.md */
+#define PROBE_ARGV 2560	 /* bytes of arguments that ftrace's probe has: docs/ftrace.md */
+#define PROBE_NAME 3999	 /* bytes of a file name that an event of ftrace has room for */
 
 void *must(void *p)
 {
@@ -415,13 +417,42 @@ struct verdict judge(struct json_object *line, struct json_object *event, const 
 	return v;
 }
 
+static bool fits_probes(struct json_object *line)
+{
+	struct json_object *want = get(line, "want");
+	struct bytes name = from_truth(get(want, "filename"));
+	bool fits = name.len <= PROBE_NAME && number(want, "argv_bytes") <= PROBE_ARGV &&
+		    !has_word(get(want, "exec_flags"), "compat32");
+
+	free(name.data);
+	return fits;
+}
+
+struct limits judge_limits(const struct verdict *v, struct json_object *line,
+			   struct json_object *event)
+{
+	static const char *const marks[] = { "truncated", "args_from_proc", "args_unreadable",
+					     "filename_unreadable" };
+	struct json_object *flags = get(event, "record_flags");
+	struct limits l = {
+		.fits = fits_probes(line),
+		.right = !v->wrong[NAME] && !v->marked[NAME] && !v->wrong[ARGS] &&
+			 !v->marked[ARGS] && has_word(flags, "args_from_probe"),
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(marks) / sizeof(*marks); i++)
+		l.marked = l.marked || has_word(flags, marks[i]);
+	return l;
+}
+
 const struct mode *mode_find(const char *name)
 {
 	static const struct mode modes[] = {
 		{ .name = "default" },
 		{ .name = "lean" },
 		{ .name = "bpf-plain", .marks_unknown = true },
-		{ .name = "ftrace", .marks_unknown = true },
+		{ .name = "ftrace", .marks_unknown = true, .has_probes = true },
 		{ .name = "ftrace-no-probes", .marks_unknown = true },
 		{ .name = "names", .names_alone = true },
 	};

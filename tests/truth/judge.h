@@ -13,6 +13,7 @@ struct mode {
 	const char *name;
 	bool marks_unknown; /* not one of the hooks of the BPF source */
 	bool names_alone;
+	bool has_probes; /* ftrace with argument probes */
 };
 
 struct verdict {
@@ -24,6 +25,16 @@ struct verdict {
 const struct mode *mode_find(const char *name);
 
 struct verdict judge(struct json_object *line, struct json_object *event, const struct mode *mode);
+
+/*
+ * An exec whose name and arguments the probes of ftrace have room for must be right, and by the probe: that /proc was quick
+ * enough is luck. Another is right, or says that it may not be.
+ */
+struct limits {
+	bool fits, right, marked;
+};
+struct limits judge_limits(const struct verdict *v, struct json_object *line,
+			   struct json_object *event);
 
 /* Ends the program, with what errno says, when p is NULL. */
 void *must(void *p);

@@ -485,7 +485,6 @@ static void scene_fastopen(struct truth *t)
 		struct connecting c = tcp(open_socket(t, AF_INET, SOCK_STREAM));
 
 		c.cgroup_only = true;
-		c.way_unseen = "ftrace";
 		c.result_later = true;
 		c.after = now_ns();
 		if (sendto(c.fd, "x", 1, MSG_FASTOPEN, &a.sa, length(&a)) < 0)

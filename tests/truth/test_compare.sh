@@ -86,20 +86,41 @@ for figures in \
 	fi
 done
 
-mode=ftrace
+mode=ftrace-no-probes
 expect 0 "a right report in a way that marks"
 expect 1 "a wrong argument in it" 's/"args":\["a"/"args":["b"/'
 expect 1 "a missing event in it" 2d
-marked='s/"args":\["a"/"args":["b"/;s/"non_utf8"/"record_flags":["truncated"],"non_utf8"/'
-expect 0 "a wrong argument that the record says is one" "$marked"
+flags() # WORD...: as record_flags
+{
+	printf 's/"non_utf8"/"record_flags":[%s],"non_utf8"/' "$(printf '"%s",' "$@" | sed 's/,$//')"
+}
+wrong='s/"args":\["a"/"args":["b"/'
+expect 0 "a wrong argument that the record says is one" "$wrong;$(flags truncated)"
 grep -qF '"args":1,"args_right":0,"args_marked":1,' "$json" || {
 	echo "the JSON does not tell what is marked:"
 	cat "$json"
 	failed=1
 }
+
+mode=ftrace
+expect 1 "within the limits of the probes, and not from one"
+expect 1 "within the limits, and wrong" "$wrong;$(flags args_from_probe truncated)"
+sed 's/"want":{"command"/"may_args_from_probe":{},&/' "$tmp/truth" >"$tmp/plain"
+cp "$tmp/plain" "$tmp/truth"
+expect 0 "within the limits, and from a probe" "$(flags args_from_probe)"
+sed 's/"argv0":null,"exec/"argv_bytes":2561,&/' "$tmp/plain" >"$tmp/truth"
+long='s/"run_time_ns"/"argv_bytes":2561,&/'
+expect 0 "beyond the limits, and marked" "$long;$wrong;$(flags args_from_probe truncated)"
+grep -qF '"fits":0,"fits_right":0,"unmarked":0,' "$json" || {
+	echo "the JSON does not tell of the limits:"
+	cat "$json"
+	failed=1
+}
+expect 1 "beyond the limits, and wrong without a mark" "$long;$wrong;$(flags args_from_probe)"
+cp "$tmp/plain" "$tmp/truth"
 sed -i 's/"lean_unseen":{}/"ftrace_unseen":{}/' "$tmp/truth"
-expect 0 "an event that this way may miss" 2d
-expect 0 "and may see"
+expect 0 "an event that this way may miss" "$(flags args_from_probe);2d"
+expect 0 "and may see" "$(flags args_from_probe)"
 mode=none
 expect 2 "no such mode"
 

@@ -30,7 +30,7 @@ static void setup(void)
 	ck_assert_ptr_nonnull(t);
 	memset(&cfg, 0, sizeof(cfg));
 	ft_translate_init(t, &cfg, -1, SELF, 64);
-	t->has_newtask = t->has_rename = t->has_connect_file = true;
+	t->has_newtask = t->has_rename = true;
 	now_ns = 5000000001;
 }
 
@@ -459,6 +459,38 @@ static void sock_state(edr_u32 tid, edr_u32 from, edr_u32 to)
 	feed(&r);
 }
 
+static void connect_file(edr_u32 tid, const struct sockaddr_in *in)
+{
+	struct raw r = raw(MADE_CONNECT_FILE, tid, 140);
+
+	put32(&r, 8, sizeof(*in));
+	put(&r, 12, in, sizeof(*in));
+	r.len = 140;
+	feed(&r);
+}
+
+/* The event does not tell TCP from UDP. */
+START_TEST(test_connect_without_call)
+{
+	const struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(443) };
+
+	connect_file(CHILD, &in); /* TCP by io_uring, which goes on later */
+	sock_state(CHILD, 7, 2);
+	connect_file(CHILD, &in);
+	ck_assert_ptr_nonnull(record(EDR_CONNECT, 0));
+	ck_assert_ptr_null(record(EDR_CONNECT, 1));
+
+	sock_state(CHILD, 7, 2); /* TCP fast open */
+	ck_assert_ptr_nonnull(record(EDR_CONNECT, 1));
+
+	connect_file(CHILD, &in); /* UDP; then fast open, after a while */
+	ck_assert_ptr_nonnull(record(EDR_CONNECT, 2));
+	now_ns += 2000000000;
+	sock_state(CHILD, 7, 2);
+	ck_assert_ptr_nonnull(record(EDR_CONNECT, 3));
+}
+END_TEST
+
 START_TEST(test_connect_result)
 {
 	const struct sockaddr_in in = { .sin_family = AF_INET };
@@ -520,12 +552,19 @@ END_TEST
 
 int main(void)
 {
-	const TTest *const tests[] = { test_formats,	    test_bounds,
-				       test_page,	    test_life,
-				       test_threads,	    test_args_cut,
-				       test_exec_missed,    test_exec_missed_without_probe,
-				       test_exec_failed,    test_connect,
-				       test_connect_result, test_many_tasks,
+	const TTest *const tests[] = { test_formats,
+				       test_bounds,
+				       test_page,
+				       test_life,
+				       test_threads,
+				       test_args_cut,
+				       test_exec_missed,
+				       test_exec_missed_without_probe,
+				       test_exec_failed,
+				       test_connect,
+				       test_connect_without_call,
+				       test_connect_result,
+				       test_many_tasks,
 				       test_filters };
 
 	return suite_run("ftrace", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 30);

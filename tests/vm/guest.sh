@@ -5,7 +5,8 @@
 #
 #   OUT     what becomes of a way goes to OUT/WAY/: status (done, cannot, broken), log, compare, figures.json, ...
 #   TIMES   how often each scenario is run
-#   STATE   plain, btf-hidden (an empty directory over /sys/kernel/btf) or no-bpf (bpf(2) answers EPERM)
+#   STATE   plain, btf-hidden (an empty directory over /sys/kernel/btf), no-bpf (bpf(2) answers EPERM) or no-caps (as a
+#           service without the capabilities for BPF; not in a guest, for busybox's setpriv cannot)
 #
 # Run by busybox in the guest, and by any shell on this machine, then in a mount namespace of its own. It asserts no
 # durations: a guest's clock may run fast. A line of `ways`: NAME PREPARATION MODE OPTION..., MODE as `compare` has it.
@@ -38,6 +39,9 @@ agent()
 {
 	case $state in
 	no-bpf) exec "$here/no_bpf" "$here/linux-edr-bpf" "$@" ;;
+	no-caps)
+		exec setpriv --bounding-set=-bpf,-perfmon,-sys_admin,-net_admin "$here/linux-edr-bpf" "$@"
+		;;
 	*) exec "$here/linux-edr-bpf" "$@" ;;
 	esac
 }

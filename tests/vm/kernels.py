@@ -41,6 +41,7 @@ KERNELS = (
     Kernel("host", "this machine"),
     Kernel("host-btf-hidden", "this machine, BTF hidden", state="btf-hidden", btf=False),
     Kernel("host-no-bpf", "this machine, BPF refused", state="no-bpf", bpf=False),
+    Kernel("host-no-caps", "this machine, no capabilities for BPF", state="no-caps", bpf=False),
 )
 
 

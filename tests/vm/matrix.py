@@ -29,9 +29,16 @@ def reason(log):
     return errors[0].split(" error ", 1)[-1].split("linux-edr-bpf: ", 1)[-1].strip()
 
 
+def unbalanced(name, counts):
+    """Types of a report that were made and are neither delivered, nor dropped, nor under way, as sentences."""
+    return [f"{name}: {kind}: produced {n['produced']} + pending {n['pending_before']} is not delivered {n['delivered']} + "
+            f"dropped {n['dropped']} + pending {n['pending_after']}" for kind, n in counts.items()
+            if n["produced"] + n["pending_before"] != n["delivered"] + n["dropped"] + n["pending_after"]]
+
+
 def reports(folder):
     """Sums of what the reports of one run say was lost, and their source and degraded."""
-    lost, blind, source, degraded = {}, 0.0, "", []
+    lost, blind, source, degraded, silent = {}, 0.0, "", [], []
     for path in sorted(glob.glob(os.path.join(folder, "cell-*.json"))):
         cell = json.loads(read(path))
         for kind, n in cell["loss"]["by_type"].items():
@@ -39,7 +46,8 @@ def reports(folder):
         blind += cell["loss"]["blind_seconds"]
         source = cell["source"]
         degraded = cell["degraded"]
-    return {"lost": lost, "blind_seconds": blind, "source": source, "degraded": degraded}
+        silent += unbalanced(os.path.basename(path), cell["counts"])
+    return {"lost": lost, "blind_seconds": blind, "source": source, "degraded": degraded, "silent": silent}
 
 
 def read_cell(folder):
@@ -77,7 +85,7 @@ def judge(kernel, way, cell):
         return [f"did not start: {cell['why']}"] if way.possible(kernel) else []
     if status != "done":
         return [cell["why"]]
-    wrong = []
+    wrong = list(cell["silent"])
     if cell["exit"]:
         wrong.append(f"the agent ended with {cell['exit']}")
     if cell["figures"]["broken"]:
@@ -91,6 +99,11 @@ def judge(kernel, way, cell):
             wrong.append(f"{missing} of {f['expected']} {kind} missing, {lost} told as lost")
         if f["extra"] and kind in SHOWN:
             wrong.append(f"{f['extra']} {kind} that nobody did")
+        if f["fits_right"] < f["fits"]:
+            wrong.append(f"{f['fits'] - f['fits_right']} of {f['fits']} {kind} within the limits of the probes not right by "
+                         "them")
+        if f["unmarked"]:
+            wrong.append(f"{f['unmarked']} {kind} beyond the limits of the probes do not say so")
         # With ways that are not exact, only what the matrix shows: all else is judged by their own tests.
         for label, key in ASPECTS if way.exact or kind in SHOWN else ():
             n = f[key] - f[key + "_right"] - f[key + "_marked"]
@@ -128,6 +141,10 @@ def show_cell(cell):
             notes += [f"{label} {percent(f[key + '_right'], f[key])}" for label, key in ASPECTS if f[key]]
         if f["paths_right"] < f["paths"] and kind == "exec":
             notes.append(f"resolved paths {percent(f['paths_right'], f['paths'])}")
+        if f["fits"]:
+            notes.append(f"within the limits {percent(f['fits_right'], f['fits'])} of {f['fits']}")
+        if f["unseen"]:
+            notes.append(f"{f['unseen']} more unseen by design")
         if missing:
             notes.append(f"{missing} missing, {lost} told as lost")
         parts.append(text + (f" ({', '.join(notes)})" if notes else ""))

@@ -27,12 +27,13 @@ KERNEL = {k.name: k for k in kernels.KERNELS}
 def figures(**types):
     whole = {"expected": 10, "unseen": 0, "found": 10, "right": 10, "names": 10, "names_right": 10, "args": 10,
              "args_right": 10, "addresses": 0, "addresses_right": 0, "paths": 0, "paths_right": 0, "names_marked": 0,
-             "args_marked": 0, "addresses_marked": 0, "paths_marked": 0, "other": 0, "extra": 0}
+             "args_marked": 0, "addresses_marked": 0, "paths_marked": 0, "other": 0, "extra": 0, "fits": 0,
+             "fits_right": 0, "unmarked": 0}
     return {"differences": 0, "broken": 0, "types": {kind: dict(whole, **changed) for kind, changed in types.items()}}
 
 
 def done(lost=None, **types):
-    return {"status": "done", "exit": 0, "lost": lost or {}, "figures": figures(**types)}
+    return {"status": "done", "exit": 0, "silent": [], "lost": lost or {}, "figures": figures(**types)}
 
 
 def read_archive(data):
@@ -177,6 +178,18 @@ class Matrix(unittest.TestCase):
         self.assertTrue(self.wrong(cell, BPF))
         self.assertEqual(self.wrong(cell, PLAIN), [])
 
+    def test_limits(self):
+        self.assertEqual(self.wrong(done(exec={"fits": 7, "fits_right": 7})), [])
+        self.assertTrue(self.wrong(done(exec={"fits": 7, "fits_right": 6})))
+        self.assertTrue(self.wrong(done(exec={"unmarked": 1})))
+
+    def test_balance(self):
+        counts = {"produced": 9, "delivered": 5, "dropped": 3, "pending_before": -2, "pending_after": -1}
+        self.assertEqual(matrix.unbalanced("cell", {"exec": counts}), [])
+        silent = matrix.unbalanced("cell", {"exec": dict(counts, delivered=4)})
+        self.assertEqual(len(silent), 1)
+        self.assertEqual(self.wrong(dict(done(exec={}), silent=silent)), silent)
+
     def test_cannot(self):
         cell = {"status": "cannot", "why": "no BTF"}
         self.assertTrue(self.wrong(cell, BPF))
@@ -204,7 +217,8 @@ class Matrix(unittest.TestCase):
             write("figures.json", json.dumps(figures(exec={})))
             for n in (1, 2):
                 write(f"cell-{n}.json", json.dumps({"source": "bpf", "degraded": ["d"], "loss": {
-                    "by_type": {"exec": n}, "blind_seconds": 0.5}}))
+                    "by_type": {"exec": n}, "blind_seconds": 0.5}, "counts": {"exec": {
+                        "produced": 1, "delivered": 1, "dropped": 0, "pending_before": 0, "pending_after": 0}}}))
             cell = matrix.read_cell(folder)
             self.assertEqual((cell["lost"], cell["blind_seconds"]), ({"exec": 3}, 1.0))
             write("figures.json", "{")
@@ -216,11 +230,12 @@ class Matrix(unittest.TestCase):
         row = {"label": "L", "release": "6.1", "wrong": [], "cells": {
             "bpf": dict(done(exec={}, fork={}, connect={}), wrong=[]),
             "ftrace": dict(done({"exec": 2}, exec={"found": 8, "right": 5, "names": 8, "names_right": 8, "args": 8,
-                                                   "args_right": 5}), wrong=[], note="n"),
+                                                   "args_right": 5, "fits": 4, "fits_right": 4}), wrong=[],
+                           note="n"),
             "bpf-plain": {"status": "cannot", "why": "a | b"}}}
         text = matrix.markdown([row, {"label": "M", "left_out": "no network", "wrong": []}])
-        self.assertIn("| L (6.1) | 100 / 100 / 100 | no: a \\| b | 50 (names 100, arguments 62.5, 2 missing, 2 told as "
-                      "lost) / - / -; n | not run |", text)
+        self.assertIn("| L (6.1) | 100 / 100 / 100 | no: a \\| b | 50 (names 100, arguments 62.5, within the limits 100 "
+                      "of 4, 2 missing, 2 told as lost) / - / -; n | not run |", text)
         self.assertIn("| M | left out: no network |", text)
 
 
