@@ -50,6 +50,9 @@ void chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
 	sha256_update(&ctx, len, data);
 	DIGEST(sha256, &ctx, digest);
 	to_hex(digest, sizeof(digest), out);
+	/* data may be a key, whose end stays in ctx, and the digest another that is made of it. */
+	explicit_bzero(&ctx, sizeof(ctx));
+	explicit_bzero(digest, sizeof(digest));
 }
 
 bool chain_same(const char a[CHAIN_HEX], const char b[CHAIN_HEX])
