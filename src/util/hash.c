@@ -71,17 +71,23 @@ uint64_t util_siphash13(const void *data, size_t len, const uint64_t key[2])
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+void util_hash_set_key(const uint64_t key[2])
+{
+	memcpy(process_key, key, sizeof(process_key));
+	for (size_t i = 0; i < sizeof(short_key) / sizeof(short_key[0]); i++)
+		short_key[i] = util_siphash13(&i, sizeof(i), process_key);
+}
+
 /* Before main(): each hash would ask whether it was done. */
 __attribute__((constructor)) static void draw_process_key(void)
 {
 	const void *at_random = (const void *)getauxval(AT_RANDOM);
+	uint64_t key[2] = { 0 };
 
 	/* Without waiting, early at boot; else the 16 random bytes that the kernel gives every program. */
-	if (getrandom(process_key, sizeof(process_key), GRND_NONBLOCK) != sizeof(process_key) &&
-	    at_random)
-		memcpy(process_key, at_random, sizeof(process_key));
-	for (size_t i = 0; i < sizeof(short_key) / sizeof(short_key[0]); i++)
-		short_key[i] = util_siphash13(&i, sizeof(i), process_key);
+	if (getrandom(key, sizeof(key), GRND_NONBLOCK) != sizeof(key) && at_random)
+		memcpy(key, at_random, sizeof(key));
+	util_hash_set_key(key);
 }
 
 static inline uint64_t multiply_pair(uint64_t word, const uint64_t key[2])
