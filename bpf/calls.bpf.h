@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Calls under way: what the entry of a syscall knows and its exit needs. One entry a thread, keyed by tid, taken out
- * when the call returns (a connect's slot: not yet then), execs or the thread ends. A map a kind, so that thousands of threads that somebody leaves
+ * when the call returns, execs or the thread ends. A map a kind, so that thousands of threads that somebody leaves
  * blocked in one kind of call take no room from the others.
  */
 #ifndef EDR_CALLS_BPF_H
@@ -54,13 +54,15 @@ struct {
 	__type(value, struct call);
 } any_calls SEC(".maps");
 
-/* A thread that connects has a slot of its own until it ends, for a table costs more than all else that a connect does with
- * its entry. Who finds his slot taken goes to the table. */
+/*
+ * A thread in a connect has a slot, for a table costs more than all else that a connect does with its entry. Who finds his
+ * slot taken goes to the table. It is given back when the call returns and not kept for the next one: where the kernel skips
+ * programs (7.x) a thread's end may not be seen, and its slot would stay taken. Now that takes two of its programs, skipped
+ * one after the other; and then until another thread with the same tid connects or ends.
+ */
 #define CONNECT_SLOTS 2048
 
 struct connect_call {
-	u32 under_way;
-	u32 pad;
 	u64 uaddr;
 	u64 sk; /* TCP: the socket, once it has gone to SYN_SENT */
 	u32 fd;
@@ -90,7 +92,8 @@ edr_u32 connects_in_table; /* nobody looks while there are none */
 
 static __always_inline struct connect_slot *connect_slot_of(u32 tid)
 {
-	u32 slot = tid % CONNECT_SLOTS;
+	/* Workers of one program have tids in a row: apart, so that two CPUs do not write to one cache line. */
+	u32 slot = tid * 37 % CONNECT_SLOTS;
 
 	return bpf_map_lookup_elem(&connect_slots, &slot);
 }
@@ -98,17 +101,14 @@ static __always_inline struct connect_slot *connect_slot_of(u32 tid)
 /* The connect that the thread is in. */
 static __always_inline struct connect_call *connect_call_of(u32 tid)
 {
-	struct connect_call *call = 0;
 	struct connect_slot *slot;
 
 	if (!remembers_connects)
 		return 0;
 	slot = connect_slot_of(tid);
 	if (slot && slot_is_of(&slot->owner, tid))
-		return slot->call.under_way ? &slot->call : 0;
-	if (connects_in_table)
-		call = bpf_map_lookup_elem(&connect_calls, &tid);
-	return call && call->under_way ? call : 0;
+		return &slot->call;
+	return connects_in_table ? bpf_map_lookup_elem(&connect_calls, &tid) : 0;
 }
 
 static __always_inline struct connect_call *connect_call_in_table(u32 tid)
@@ -148,28 +148,23 @@ static __always_inline struct connect_call *connect_call_begin(void)
 	call->verified = 0;
 	call->protocol = 0;
 	call->sock_type = 0;
-	call->under_way = 1;
 	return call;
 }
 
-static __always_inline void connect_call_end(struct connect_call *call, u32 tid)
+static __always_inline void connect_call_end(u32 tid)
 {
 	struct connect_slot *slot = connect_slot_of(tid);
 
-	call->under_way = 0;
-	call->sk = 0;
-	if (!slot || !slot_is_of(&slot->owner, tid))
+	if (slot && slot_is_of(&slot->owner, tid))
+		slot_release(&slot->owner, tid);
+	else
 		connect_call_from_table(tid);
 }
 
+/* Of a thread whose exit from a call was skipped there may be both. */
 static __always_inline void connect_call_forget(u32 tid)
 {
-	struct connect_slot *slot = connect_slot_of(tid);
-
-	if (slot && slot_is_of(&slot->owner, tid)) {
-		slot->call.under_way = 0;
-		slot_release(&slot->owner, tid);
-	}
+	connect_call_end(tid);
 	connect_call_from_table(tid);
 }
 

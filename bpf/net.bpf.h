@@ -355,7 +355,7 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 	}
 	if (call->sk)
 		connect_settled(call->sk, ret);
-	connect_call_end(call, ids);
+	connect_call_end(ids);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
 #include <nettle/sha2.h>
+#include <nettle/version.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,13 @@
 #define MEMBER ",\n  \"chain\": { \"number\": "
 #define END "\n}\n"
 #define MEMBER_MAX 768 /* the longest that can be written */
+
+/* sha256 or hmac_sha256. Nettle 4 always gives the whole digest and takes no length. */
+#if NETTLE_VERSION_MAJOR >= 4
+#define DIGEST(hash, ctx, out) hash##_digest(ctx, out)
+#else
+#define DIGEST(hash, ctx, out) hash##_digest(ctx, SHA256_DIGEST_SIZE, out)
+#endif
 
 static const char zeros[CHAIN_HEX] =
 	"0000000000000000000000000000000000000000000000000000000000000000";
@@ -40,8 +48,11 @@ void chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
 
 	sha256_init(&ctx);
 	sha256_update(&ctx, len, data);
-	sha256_digest(&ctx, sizeof(digest), digest);
+	DIGEST(sha256, &ctx, digest);
 	to_hex(digest, sizeof(digest), out);
+	/* data may be a key, whose end stays in ctx, and the digest another that is made of it. */
+	explicit_bzero(&ctx, sizeof(ctx));
+	explicit_bzero(digest, sizeof(digest));
 }
 
 bool chain_same(const char a[CHAIN_HEX], const char b[CHAIN_HEX])
@@ -189,7 +200,7 @@ static void digest_of(const struct body *b, const struct buf *member, char out[C
 
 		sha256_update(&ctx, p.len, (const unsigned char *)p.data);
 	}
-	sha256_digest(&ctx, sizeof(digest), digest);
+	DIGEST(sha256, &ctx, digest);
 	to_hex(digest, sizeof(digest), out);
 }
 
@@ -205,7 +216,7 @@ static void hmac_of(const struct chain_key *key, const struct body *b, const str
 
 		hmac_sha256_update(&ctx, p.len, (const unsigned char *)p.data);
 	}
-	hmac_sha256_digest(&ctx, sizeof(digest), digest);
+	DIGEST(hmac_sha256, &ctx, digest);
 	explicit_bzero(&ctx, sizeof(ctx));
 	to_hex(digest, sizeof(digest), out);
 }

@@ -71,17 +71,23 @@ uint64_t util_siphash13(const void *data, size_t len, const uint64_t key[2])
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+void util_hash_set_key(const uint64_t key[2])
+{
+	memcpy(process_key, key, sizeof(process_key));
+	for (size_t i = 0; i < sizeof(short_key) / sizeof(short_key[0]); i++)
+		short_key[i] = util_siphash13(&i, sizeof(i), process_key);
+}
+
 /* Before main(): each hash would ask whether it was done. */
 __attribute__((constructor)) static void draw_process_key(void)
 {
 	const void *at_random = (const void *)getauxval(AT_RANDOM);
+	uint64_t key[2] = { 0 };
 
 	/* Without waiting, early at boot; else the 16 random bytes that the kernel gives every program. */
-	if (getrandom(process_key, sizeof(process_key), GRND_NONBLOCK) != sizeof(process_key) &&
-	    at_random)
-		memcpy(process_key, at_random, sizeof(process_key));
-	for (size_t i = 0; i < sizeof(short_key) / sizeof(short_key[0]); i++)
-		short_key[i] = util_siphash13(&i, sizeof(i), process_key);
+	if (getrandom(key, sizeof(key), GRND_NONBLOCK) != sizeof(key) && at_random)
+		memcpy(key, at_random, sizeof(key));
+	util_hash_set_key(key);
 }
 
 static inline uint64_t multiply_pair(uint64_t word, const uint64_t key[2])
@@ -96,8 +102,16 @@ static inline uint64_t load_tail(const unsigned char *p, size_t n, bool more_bef
 }
 
 /*
- * Pair-multiply-shift (Thorup, "High speed hashing for integers and strings", 2015): who does not know the key makes two
- * texts meet with a chance of 2^-32, whatever they are; a fifth of SipHash's cost for a usual path.
+ * Pair-multiply-shift: two halves of a word, each plus a key of its own, are multiplied, and the upper 32 bits of the sum of
+ * these products count. The method and its proof: Thorup, "High speed hashing for integers and strings", 2015, after
+ * Dietzfelbinger, "Universal hashing and k-wise independence via integer arithmetic without primes", 1996.
+ *
+ * What is promised: any two texts that differ, chosen by somebody who does not know the key, have the same 32 bits with a
+ * chance of 2^-32, and the same bucket of 2^b with one of 2^-b, whichever b of these bits say which; the length has a key
+ * too, so this holds for texts of different lengths. So n texts make as many pairs that meet as chance would, on average
+ * over the keys. What is not: that each key spreads each set of texts evenly (a few do not, and nobody knows which), nor
+ * anything about three texts together, nor against one who can see hashes or who meets whom, and so learns of the key.
+ * The proof wants keys drawn by lot; ours are SipHash's of one key of 128 bits. A fifth of SipHash's cost for a usual path.
  */
 static uint64_t hash_short(const unsigned char *p, size_t len)
 {

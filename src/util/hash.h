@@ -17,7 +17,10 @@ uint64_t util_hash(const void *data, size_t len);
 
 #define UTIL_HASH_FUNCTION(key, len, hashv) ((hashv) = (unsigned)util_hash((key), (len)))
 
-/* The same under a key of the caller's, for tests. */
+/* For tests: another key for util_hash(). No table may be in use that was filled under the one before. */
+void util_hash_set_key(const uint64_t key[2]);
+
+/* SipHash-1-3 under a key of the caller's. */
 uint64_t util_siphash13(const void *data, size_t len, const uint64_t key[2]);
 
 #endif
