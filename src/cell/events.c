@@ -9,7 +9,9 @@
 
 #include "cell/cell_private.h"
 
-#define CHUNK_BYTES ((size_t)64 * 1024 - sizeof(struct cell_chunk))
+/* Most parts are small; of a large one, all but the first are so large that malloc gives them back to the kernel. */
+#define FIRST_CHUNK_BYTES ((size_t)64 * 1024 - sizeof(struct cell_chunk))
+#define CHUNK_BYTES ((size_t)192 * 1024 - sizeof(struct cell_chunk))
 
 static int hand_over(struct cells *c, struct cell_events *part)
 {
@@ -79,7 +81,9 @@ static char *chunk_room(struct cell_events *part, size_t len)
 	size_t room;
 
 	if (!chunk || chunk->room - chunk->len < len) {
-		room = len > CHUNK_BYTES ? len : CHUNK_BYTES;
+		room = chunk ? CHUNK_BYTES : FIRST_CHUNK_BYTES;
+		if (room < len)
+			room = len;
 		chunk = malloc(sizeof(*chunk) + room);
 		if (!chunk)
 			return NULL;

@@ -21,6 +21,7 @@ struct queue_item *queue_item_cell(struct cell *cell, enum queue_kind kind)
 	if (!i)
 		return NULL;
 	i->cell = cell;
+	i->bytes = cell_totals(cell)->bytes;
 	i->now_ns = cell_totals(cell)->watched_to_ns;
 	return i;
 }
@@ -68,6 +69,11 @@ static size_t reports_of(const struct queue_item *i)
 	return i->kind == QUEUE_CELL ? 1 : i->n_parts;
 }
 
+static size_t *bytes_of(struct queue *q, const struct queue_item *i)
+{
+	return i->kind == QUEUE_PARTS ? &q->part_bytes : &q->cell_bytes;
+}
+
 static struct queue_item *last_of(const struct queue *q)
 {
 	struct queue_item *i = q->head;
@@ -104,6 +110,9 @@ bool queue_has_room(const struct queue *q, const struct queue_item *i)
 
 	if (kind == QUEUE_PARTS && q->items[kind] && q->part_bytes + i->bytes > q->max_part_bytes)
 		return false;
+	if (i->cell && q->items[kind] && q->max_cell_bytes &&
+	    q->cell_bytes + i->bytes > q->max_cell_bytes)
+		return false;
 	return q->items[kind] < q->max_items || to_join(q, i);
 }
 
@@ -127,7 +136,7 @@ void queue_append(struct queue *q, struct queue_item *i)
 	struct queue_item *last = last_of(q), *with = to_join(q, i);
 
 	q->reports += reports_of(i);
-	q->part_bytes += i->bytes;
+	*bytes_of(q, i) += i->bytes;
 	if (with && join(with, i))
 		return;
 	q->items[i->kind]++;
@@ -143,7 +152,7 @@ struct queue_item *queue_pop(struct queue *q)
 
 	q->head = i->next;
 	q->items[i->kind]--;
-	q->part_bytes -= i->bytes;
+	*bytes_of(q, i) -= i->bytes;
 	q->reports -= reports_of(i);
 	return i;
 }

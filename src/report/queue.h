@@ -24,7 +24,7 @@ struct queue_item {
 	struct cell *cell;	   /* of a cell and of a checkpoint */
 	struct cell_events **part; /* with following numbers */
 	size_t n_parts;
-	size_t bytes; /* of the parts */
+	size_t bytes; /* of the parts, or of the cell */
 	edr_s64 now_ns; /* Unix; 0 of parts. Of a cell and of the time: windows that end by then are over */
 	bool written; /* but the parents that it closes may not be */
 };
@@ -33,9 +33,10 @@ struct queue {
 	struct queue_item *head; /* being written: never joined with */
 	size_t max_items;	 /* of each kind */
 	size_t max_part_bytes;	 /* memory of the parts */
+	size_t max_cell_bytes;	 /* of cells and checkpoints; 0: no limit */
 	bool join; /* false in a replay: what is joined depends on how fast the disk is */
 	size_t items[QUEUE_KINDS];
-	size_t part_bytes;
+	size_t part_bytes, cell_bytes;
 	size_t reports; /* cells and parts; a part counts as one, joined or not */
 };
 
@@ -45,7 +46,7 @@ struct queue_item *queue_item_part(struct cell_events *part);
 struct queue_item *queue_item_time(edr_s64 now_ns);
 void queue_item_free(struct queue_item *i);
 
-/* A part that is larger than max_part_bytes has room when no other waits. */
+/* The first of its kind has room, however large it is. */
 bool queue_has_room(const struct queue *q, const struct queue_item *i);
 
 /* Takes i: at the end, or joined with what is there. */

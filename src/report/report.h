@@ -96,7 +96,8 @@ struct report_writer_config {
 	const char *dir;
 	size_t max_queue;	/* cells that wait, and as many interim parts and checkpoints */
 	size_t max_queue_bytes; /* memory of the interim parts that wait; 0: a default */
-	unsigned retry_ms;	/* between tries */
+	size_t max_cell_bytes; /* memory of the cells that wait, and of the checkpoints; 0: no limit */
+	unsigned retry_ms;     /* between tries */
 	bool wait_for_room; /* replay: the caller waits instead of dropping, unless writing fails */
 	const struct chain_key *key;	    /* of the signatures; NULL: none; it is copied */
 	const struct retain_config *retain; /* NULL: all is kept; it is copied */

@@ -276,6 +276,7 @@ static struct report_writer *writer_new(const struct report_writer_config *cfg)
 	w->told_ns = -1;
 	w->queue.max_items = cfg->max_queue ? cfg->max_queue : 1;
 	w->queue.max_part_bytes = cfg->max_queue_bytes ? cfg->max_queue_bytes : WRITER_PART_BYTES;
+	w->queue.max_cell_bytes = cfg->max_cell_bytes;
 	w->queue.join = !cfg->wait_for_room;
 	if (!w->shown) {
 		writer_free(w);

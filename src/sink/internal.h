@@ -78,6 +78,7 @@ struct sink {
 	struct sink_chunk *head; /* the oldest; while the thread writes it, it stays here */
 	struct sink_chunk *last;
 	struct sink_chunk *filling; /* what the caller adds to; not in the list yet */
+	bool flush;		    /* it is to be written, too */
 	size_t queued_bytes;
 	unsigned long long file_bytes; /* what the file holds when the queue is written */
 	unsigned long long written_bytes;

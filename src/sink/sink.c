@@ -24,12 +24,25 @@ void sink_push(struct sink *s)
 	if (!c)
 		return;
 	s->filling = NULL;
+	s->flush = false;
 	if (s->last)
 		s->last->next = c;
 	else
 		s->head = c;
 	s->last = c;
 	pthread_cond_signal(&s->work);
+}
+
+/*
+ * While the thread is busy it takes what is being filled afterwards: else a file that hangs would make
+ * each flush a chunk of its own, and a queue of few bytes would be a lot of memory.
+ */
+static void push_soon(struct sink *s)
+{
+	if (s->head)
+		s->flush = true;
+	else
+		sink_push(s);
 }
 
 static struct sink_chunk *chunk_new(size_t at_least)
@@ -83,7 +96,7 @@ static int admit(struct sink *s, size_t len)
 			return -ENOBUFS;
 		if (s->queued_bytes + len <= s->max_queue_bytes)
 			return 0;
-		sink_push(s);
+		push_soon(s);
 		if (s->failed)
 			return -EIO;
 		if (!s->wait_for_room)
@@ -116,7 +129,7 @@ int sink_write(struct sink *s, const void *data, size_t len)
 void sink_flush(struct sink *s)
 {
 	pthread_mutex_lock(&s->lock);
-	sink_push(s);
+	push_soon(s);
 	pthread_mutex_unlock(&s->lock);
 }
 

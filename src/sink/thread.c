@@ -36,6 +36,8 @@ static void pop(struct sink *s)
 	s->queued_bytes -= c->len;
 	s->sent = 0;
 	free(c);
+	if (!s->head && s->flush)
+		sink_push(s);
 }
 
 static void drop_queue(struct sink *s)

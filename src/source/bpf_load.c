@@ -145,13 +145,15 @@ static size_t ring_bytes(size_t asked)
 	return asked < least ? least : asked > most ? most : pow2_down(2 * asked - 1);
 }
 
-/* What is under way in the kernel, and what part of table_entries each of them takes. */
+/* What is under way in the kernel, and how many quarters of table_entries each of them has. */
 static const struct table_row {
 	const char *map;
-	unsigned part;
+	unsigned quarters;
 } tables[] = {
-	{ "pending_connects", 1 }, { "skip_processes", 1 }, { "connect_calls", 2 },
-	{ "cgroups_seen", 2 },	   { "announced", 4 },	    { "exits_reported", 4 },
+	{ "pending_connects", 8 }, { "skip_processes", 4 }, { "connect_calls", 2 },
+	{ "cgroups_seen", 2 },	   { "announced", 1 },	    { "exits_reported", 1 },
+	{ "any_calls", 2 },	   { "replaced", 1 },	    { "signals", 2 },
+	{ "processes", 32 }, /* of the plain object: all that run */
 };
 
 static int size_tables(struct bpf_object *obj, unsigned entries)
@@ -162,7 +164,8 @@ static int size_tables(struct bpf_object *obj, unsigned entries)
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, tables[i].map);
 
 		if (map)
-			err = bpf_map__set_max_entries(map, entries / tables[i].part + 1);
+			err = bpf_map__set_max_entries(
+				map, (unsigned)((size_t)entries * tables[i].quarters / 4) + 1);
 	}
 	return err;
 }
@@ -304,25 +307,39 @@ static void say_load_error(int e, char *err, size_t err_size)
 			 libbpf_said);
 }
 
-static int load(struct bpf_load *l, const struct source_config *cfg, const struct btf *btf,
-		char *err, size_t err_size)
+static int load_all(struct bpf_load *l)
 {
 	static const bool none_off[BPF_LOAD_PROGRAMS];
-	int e;
 
 	choose(l, none_off);
-	e = l->kind->load(&l->skel);
-	if (!e)
-		return 0;
-	if (e != -EPERM && (btf || l->kind == &bpf_kind_plain) && find_refused(l, cfg, btf) &&
+	return l->kind->load(&l->skel);
+}
+
+/* After e: what this kernel refuses is left out, if it is not all. e, or what it came to then. */
+static int load_rest(struct bpf_load *l, const struct source_config *cfg, int e, char *err,
+		     size_t err_size)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if ((btf || l->kind == &bpf_kind_plain) && find_refused(l, cfg, btf) &&
 	    l->programs[0].state == SOURCE_PROGRAM_USED) {
 		l->kind->destroy(&l->skel);
-		if (open_skeleton(l, cfg, btf, err, err_size))
-			return -EIO;
-		choose(l, none_off);
-		e = l->kind->load(&l->skel);
+		e = open_skeleton(l, cfg, btf, err, err_size) ? -EIO : load_all(l);
 	}
-	if (e)
+	btf__free(btf);
+	return e;
+}
+
+static int load(struct bpf_load *l, const struct source_config *cfg, char *err, size_t err_size)
+{
+	int e = load_all(l);
+
+	if (!e)
+		return 0;
+	err[0] = '\0';
+	if (e != -EPERM)
+		e = load_rest(l, cfg, e, err, err_size);
+	if (e && !err[0])
 		say_load_error(e, err, err_size);
 	return e;
 }
@@ -509,9 +526,10 @@ int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct 
 
 	judge_btf_path(l, cfg, btf);
 	e = open_skeleton(l, cfg, btf, err, err_size);
-	e = e ? e : load(l, cfg, btf, err, err_size);
-	e = e ? e : fill(l, cfg, cgroup_fd, err, err_size);
+	/* libbpf reads the kernel's types once more, and twice over while it does: not thrice. */
 	btf__free(btf);
+	e = e ? e : load(l, cfg, err, err_size);
+	e = e ? e : fill(l, cfg, cgroup_fd, err, err_size);
 	if (cgroup_fd >= 0)
 		close(cgroup_fd);
 	if (e)

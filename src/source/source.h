@@ -43,7 +43,7 @@ struct source_config {
 	size_t ring_exec_bytes; /* rounded up to a power of two, at least a page */
 	size_t ring_noisy_bytes;
 	size_t batch_bytes;	 /* records that are being put in order; 0: what a storm needs */
-	unsigned table_entries;	 /* of the largest of the kernel's tables; 0: as they were built */
+	unsigned table_entries;	 /* the kernel's tables are sized by it; 0: as they were built */
 	const char *trace_path;	 /* source_trace_text only */
 	const char *replay_path; /* replay only */
 	const char *agent;	 /* version of the program, for the host record */
