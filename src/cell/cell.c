@@ -81,6 +81,20 @@ struct cell *cell_new(const struct cell_config *cfg)
 	return c;
 }
 
+size_t cell_most_bytes(const struct cell_config *cfg)
+{
+	struct cell *c = cell_new(cfg);
+	size_t bytes = sizeof(*c);
+
+	if (!c)
+		return 0;
+	bytes += c->exes.max_bytes + c->failed.max_bytes + c->commands.max_bytes +
+		 c->lines.max_bytes + c->connections.max_bytes + c->syscalls.max_bytes +
+		 c->counts.max_bytes;
+	cell_free(c);
+	return bytes;
+}
+
 static void free_counts(struct counts *cs)
 {
 	struct count *c = cs->index, *next;

@@ -119,6 +119,9 @@ edr_s64 cells_wall_offset(const struct cells *c);
 /* Unix ns of the newest record; 0 before the first clock record. */
 edr_s64 cells_now(const struct cells *c);
 
+/* What a cell of that configuration takes at most, without raw events. */
+size_t cell_most_bytes(const struct cell_config *cfg);
+
 void cell_free(struct cell *cell); /* safe on NULL */
 void cell_events_free(struct cell_events *part);
 

@@ -8,7 +8,7 @@
 #include "cell/cell_private.h"
 
 #define MAX_TURNS 16	/* newcomers passed over for one that gives way */
-#define MIN_BYTES 65536 /* a quarter of it holds the longest key */
+#define MIN_BYTES 40960 /* a quarter of it holds the longest key */
 
 void table_init(struct table *t, size_t row_size, size_t max_rows, size_t max_bytes,
 		void (*gone)(struct cell *, struct row *))

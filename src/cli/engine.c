@@ -265,6 +265,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 		.lists_threads = cfg->conf->list_threads,
 		.max_queue = MAX_REPORT_QUEUE,
 		.max_queue_bytes = conf_sizes(cfg->conf).parts,
+		.max_cell_bytes = conf_sizes(cfg->conf).cells,
 		.retry_ms = REPORT_RETRY_MS,
 		.wait_for_room = cfg->replay,
 		.on_written = cfg->on_written,

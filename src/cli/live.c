@@ -390,6 +390,19 @@ static int stop(struct live *l)
 	return status;
 }
 
+/* Once: a size that was set is what it was set to. */
+static void tell_sizes(const struct conf *conf)
+{
+	const size_t most_mib = (conf_most_bytes(conf) + ((size_t)1 << 20) - 1) >> 20;
+
+	if (most_mib > conf->memory_mb)
+		log_warn("run",
+			 "memory_mb is %u, but with the sizes that are set (ring_*_kb, max_*) up "
+			 "to %zu "
+			 "MiB can be used: leave them at 0, or raise memory_mb",
+			 conf->memory_mb, most_mib);
+}
+
 static int open_all(struct live *l, char *err, size_t err_size)
 {
 	const struct engine_config engine = { .conf = conf_get(l->cfg->set),
@@ -399,6 +412,7 @@ static int open_all(struct live *l, char *err, size_t err_size)
 
 	if (status != 0)
 		return status;
+	tell_sizes(engine.conf);
 	l->pids_match = source_in_initial_pid_ns();
 	selftest_init(&l->selftest, take, l);
 	status = open_source(l, err, err_size);

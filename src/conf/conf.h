@@ -92,12 +92,15 @@ struct conf_sizes {
 	size_t ring_exec, ring_noisy; /* bytes */
 	size_t processes;
 	struct conf_rows cell, checkpoint;
-	size_t part, parts;	 /* bytes of raw events: in the open part, in those that wait */
-	size_t sink;		 /* bytes that wait for --output, --stdout or --record, each */
-	size_t batch;		 /* bytes of records that are being put in order */
+	size_t part, parts; /* bytes of raw events: in the open part, in those that wait */
+	size_t cells;	    /* bytes of closed cells that wait for the disk, besides the first */
+	size_t sink;	    /* bytes that wait for --output, --stdout or --record, each */
+	size_t batch;	    /* bytes of records that are being put in order */
 	unsigned kernel_entries; /* source_config.table_entries */
 };
 struct conf_sizes conf_sizes(const struct conf *c);
+/* All of it together, and what has no size, at worst: more than memory_mb only where a size was set that is more than its share. */
+size_t conf_most_bytes(const struct conf *c);
 
 /* A key that has an option of its own; every key can also be given as --set SECTION.KEY=VALUE. */
 struct conf_option {

@@ -155,10 +155,10 @@ const struct conf_key conf_table[] = {
 		  "stand in for a BTF that the kernel lacks. Empty: none." },
 	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two. 0: a "
-		  "16th of memory_mb." },
+		  "16th of memory_mb, down to a power of two." },
 	{ "SOURCE", "ring_noisy_kb", CONF_UINT, 0, AT(ring_noisy_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for all other events; rounded up to a power of two. "
-		  "0: a 32nd of memory_mb." },
+		  "0: a 32nd of memory_mb, down to a power of two." },
 	{ "SOURCE", "reopen_min", CONF_UINT, 0, AT(reopen_min), "1", 1, 3600,
 	  .help = "Seconds after which a source that has gone away is tried again when the first "
 		  "try, which is made at once, has failed; doubled with each more." },
@@ -201,19 +201,22 @@ const struct conf_key conf_table[] = {
 	{ "LIMITS", "memory_mb", CONF_UINT, 0, AT(memory_mb), "128", 16, 1048576,
 	  .help = "MiB that the agent may use at most, kernel buffers included, whatever happens "
 		  "on "
-		  "the host; a usual one needs a quarter. What does not fit is counted." },
+		  "the host; a usual one needs a quarter. What does not fit is counted. All sizes "
+		  "below and the kernel buffers are shares of it; one that is set is not, and when "
+		  "those that are set are too large for it, the log says so at the start." },
 	{ "LIMITS", "max_processes", CONF_UINT, 0, AT(max_processes), "0", 0, 4194304,
-	  .help = "Processes that are remembered. 0: 256 for each MiB of memory_mb." },
+	  .help = "Processes that are remembered. 0: 192 for each MiB of "
+		  "memory_mb above 9." },
 	{ "LIMITS", "max_executables", CONF_UINT, CONF_LIVE, AT(max_executables), "0", 0, 1048576,
-	  .help = "Executables that a cell lists; the rest is counted as other. 0: 12 for each MiB "
-		  "of memory_mb." },
+	  .help = "Executables that a cell lists; the rest is counted as other. 0: 10 for each MiB "
+		  "of memory_mb above 9." },
 	{ "LIMITS", "max_command_lines", CONF_UINT, CONF_LIVE, AT(max_command_lines), "0", 0,
 	  4194304,
-	  .help = "Distinct command lines that a cell lists; the rest is counted as other. 0: 48 "
-		  "for each MiB of memory_mb." },
+	  .help = "Distinct command lines that a cell lists; the rest is counted as other. 0: 40 "
+		  "for each MiB of memory_mb above 9." },
 	{ "LIMITS", "max_connections", CONF_UINT, CONF_LIVE, AT(max_connections), "0", 0, 4194304,
-	  .help = "Distinct connections that a cell lists; the rest is counted as other. 0: 24 for "
-		  "each MiB of memory_mb." },
+	  .help = "Distinct connections that a cell lists; the rest is counted as other. 0: 20 for "
+		  "each MiB of memory_mb above 9." },
 	{ "LIMITS", "max_interim_mb", CONF_UINT, CONF_LIVE, AT(max_interim_mb), "32", 0, 1048576,
 	  .help = "MiB of interim parts that a cell may write; events beyond are counted, not "
 		  "listed. 0: no limit." },

@@ -65,6 +65,8 @@ struct proc_table;
 /* NULL without memory. max_entries at least 16. */
 struct proc_table *proc_table_new(size_t max_entries);
 void proc_table_free(struct proc_table *t); /* safe on NULL */
+/* What it takes at most when it is full. */
+size_t proc_table_most_bytes(const struct proc_table *t);
 
 /*
  * Applies a checked record, in the order in which they come, and gives the entry of the process

@@ -26,7 +26,7 @@
 #define MAX_SAME_TGID 8
 /* Strings of its own per process, on average; a usual one has 60 bytes. */
 #define STRING_BYTES_EACH 256
-#define MIN_STRING_BYTES (1u << 20)
+#define MIN_STRING_BYTES (512u << 10)
 /* Who has exited is kept for late events and as a parent: of the whole table, at most this part. */
 #define EXITED_SHARE 4
 
@@ -83,6 +83,15 @@ void proc_table_free(struct proc_table *t)
 	}
 	free(t->index);
 	free(t);
+}
+
+size_t proc_table_most_bytes(const struct proc_table *t)
+{
+	const size_t n_chunks = t->max / CHUNK_NODES + 1;
+
+	return sizeof(*t) + n_chunks * sizeof(struct proc_chunk) + t->max_string_bytes +
+	       t->cgroups.max * (sizeof(struct cgroup_path) + PROC_SLOT_BYTES) +
+	       t->n_slots * sizeof(struct proc_node *);
 }
 
 static struct proc_node **slot_of(const struct proc_table *t, edr_u32 tgid)

@@ -42,7 +42,7 @@ struct report_level_desc {
 	/*
 	 * No report of the level is larger, unpacked: a small file can claim to be a huge one. Parents: 64 times what full
 	 * tables of usual names take. Cells: memory_mb decides about their tables; at its default (128), names and arguments
-	 * that were made to be long make 24 MB, and this is ten times that. Parts: 2 MiB of events joined, and one large one.
+	 * that were made to be long make 24 MB at most, and this is ten times that. Parts: 2 MiB of events joined, and one large one.
 	 */
 	size_t max_bytes;
 };
