@@ -54,18 +54,29 @@ struct cell_type_counts {
 	edr_s64 pending_before, pending_after;
 };
 
+/* A BPF program, while it was measured. */
+struct cell_program {
+	edr_name name;
+	edr_u64 run_ns, runs;
+};
+
+#define CELL_PROGRAMS 32
+#define CELL_OTHER_PROGRAMS "other" /* all those for whose names there was no room */
+
 /*
- * What watching cost, from the cost records of the window: times are sums, memory is the most that any of them said. Nothing
- * is known without such a record (type[EDR_COST].delivered), and nothing of BPF while its ns are both 0.
+ * What watching cost, from the cost and program_cost records of the window: times are sums, memory is the most that any of
+ * them said. Nothing is known without a cost record (type[EDR_COST].delivered), and nothing of BPF while its ns are both 0.
  */
 struct cell_cost {
-	edr_u64 user_ns, system_ns; /* CPU time of the agent */
-	edr_u64 bpf_ns;		    /* CPU time of its BPF programs: an estimate, */
-	edr_u64 bpf_sampled_ns;	    /* for which they were measured so long */
-	edr_u64 bpf_sampled_runs;   /* and ran so often in that time */
-	edr_u64 memory_bytes;	    /* resident */
-	edr_u64 memory_peak_bytes;  /* since the agent was started */
-	edr_u64 bpf_memory_bytes;   /* 0: not known */
+	edr_u64 user_ns, system_ns;		    /* CPU time of the agent */
+	edr_u64 bpf_ns;				    /* CPU time of its BPF programs: an estimate, */
+	edr_u64 bpf_sampled_ns;			    /* for which they were measured so long */
+	edr_u64 bpf_sampled_runs;		    /* and ran so often in that time */
+	edr_u64 memory_bytes;			    /* resident */
+	edr_u64 memory_peak_bytes;		    /* since the agent was started */
+	edr_u64 bpf_memory_bytes;		    /* 0: not known */
+	struct cell_program program[CELL_PROGRAMS]; /* of the sampled runs, in order of name */
+	size_t n_programs;
 };
 
 /* Cheap: no sorting. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What watching costs, as a record of its own, so that it reaches the reports and a capture as any other: CPU time of this
- * process and its children, its memory, and what the source says of the kernel's side.
+ * What watching costs, as records of their own, so that it reaches the reports and a capture as any other: CPU time of this
+ * process and its children, its memory, and what the source says of the kernel's side, in sum and by program.
  */
 #ifndef EDR_CLI_COST_H
 #define EDR_CLI_COST_H

@@ -34,7 +34,7 @@ struct bpf_cost {
 	edr_u64 from_ns; /* of the sample under way, or of the last one */
 	/* Up to here all is in sum. */
 	edr_u64 mark_ns, mark_events;
-	struct bpf_runs mark;
+	struct bpf_runs mark[BPF_LOAD_PROGRAMS];
 	struct bpf_sample sample; /* under way */
 	struct bpf_rates rates;
 	struct source_cost sum;

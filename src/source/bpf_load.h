@@ -12,7 +12,7 @@
 #include "source/probe.h"
 #include "util/buf.h"
 
-#define BPF_LOAD_PROGRAMS 32
+#define BPF_LOAD_PROGRAMS SOURCE_PROGRAMS
 
 struct bpf_load {
 	const struct bpf_kind *kind;

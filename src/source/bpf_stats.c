@@ -62,20 +62,6 @@ struct bpf_runs bpf_stats_runs(const struct bpf_load *l, const char *program)
 	return (struct bpf_runs){ info.run_time_ns, info.run_cnt };
 }
 
-struct bpf_runs bpf_stats_all_runs(const struct bpf_load *l)
-{
-	struct bpf_runs sum = { 0, 0 };
-	struct bpf_program *prog;
-
-	bpf_object__for_each_program(prog, l->skel.obj) {
-		const struct bpf_prog_info info = program_info(prog);
-
-		sum.ns += info.run_time_ns;
-		sum.runs += info.run_cnt;
-	}
-	return sum;
-}
-
 /* "memlock:" of proc_pid_fdinfo(5), which maps and programs have. */
 static edr_u64 descriptor_bytes(int fd)
 {

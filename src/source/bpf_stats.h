@@ -18,9 +18,8 @@ struct bpf_runs {
  */
 void bpf_stats_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX]);
 
-/* Of one program, by its name; of all. What was counted while the statistics were on, whoever had them on. */
+/* Of one program, by its name. What was counted while the statistics were on, whoever had them on. */
 struct bpf_runs bpf_stats_runs(const struct bpf_load *l, const char *program);
-struct bpf_runs bpf_stats_all_runs(const struct bpf_load *l);
 
 /* Bytes that programs, maps and rings take in the kernel, as it says itself; 0 when it does not. */
 edr_u64 bpf_stats_memory(const struct bpf_load *l);

@@ -56,12 +56,21 @@ struct source_totals {
 	edr_u32 capture_end; /* replay: how the recording ended (enum capture_end), 0 when that is not known */
 };
 
+#define SOURCE_PROGRAMS 32 /* BPF programs of a source at most */
+
+struct source_program_cost {
+	edr_name name;
+	edr_u64 run_ns, runs; /* as measured, not estimated */
+};
+
 /* What the kernel's side of a source costs, since open; all 0 while nothing is known. */
 struct source_cost {
 	edr_u64 bpf_ns;		  /* CPU time of its programs: an estimate */
 	edr_u64 bpf_sampled_ns;	  /* how long they were measured for it */
 	edr_u64 bpf_sampled_runs; /* their runs in that time */
 	edr_u64 bpf_memory_bytes; /* of programs, maps and rings, now */
+	struct source_program_cost program[SOURCE_PROGRAMS]; /* of these runs */
+	size_t n_programs;
 };
 
 struct source; /* each source puts its own state behind this */

@@ -382,6 +382,16 @@ static void make_cost(struct wire_build *b, struct buf *out)
 	wire_build_begin(b, out, EDR_COST, &e);
 }
 
+static void make_program_cost(struct wire_build *b, struct buf *out)
+{
+	struct edr_program_cost e = { .hdr = { .time_ns = 1234567890123 },
+				      .run_ns = 18446744073709551615ULL,
+				      .runs = 7,
+				      .name = "sys_enter_\033[2J\xff" };
+
+	wire_build_begin(b, out, EDR_PROGRAM_COST, &e);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct wire_build *b, struct buf *out);
@@ -414,6 +424,7 @@ static const struct {
 	{ "loss-unknown", make_loss_unknown },
 	{ "blind", make_blind },
 	{ "cost", make_cost },
+	{ "program_cost", make_program_cost },
 };
 
 static void write_file(const char *folder, const char *name, const char *suffix, const void *data,
