@@ -74,33 +74,45 @@ static __always_inline struct edr_counters *counters_of(u32 type)
 			__sync_fetch_and_add(&counters_->what, 1);  \
 	} while (0)
 
-static __always_inline u64 wakeup_flag(void *ring, u64 high)
+/*
+ * After a record is in its ring, never before: the reader says that it sleeps, then looks at the rings (wait_batch() in
+ * bpf.c); we write, then look whether it sleeps. So one of the two sees the other: the kernel's xchg in the commit of the
+ * record is the barrier here. The wake-up goes with an empty record, which the reader passes over; it finds it there even
+ * when it has taken ours already and then sees no flag.
+ */
+static __always_inline void wake_reader(void *ring, u64 high)
 {
-	if (reader_state.sleeps) {
+	const bool sleeps = reader_state.sleeps;
+	void *empty;
+
+	if (!sleeps && (reader_state.hurry || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <= high))
+		return;
+	empty = bpf_ringbuf_reserve(ring, sizeof(u64), 0);
+	if (!empty)
+		return; /* full: the next one tries again */
+	if (sleeps)
 		reader_state.sleeps = 0;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	if (!reader_state.hurry && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > high) {
+	else
 		reader_state.hurry = 1;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	return BPF_RB_NO_WAKEUP;
+	bpf_ringbuf_discard(empty, BPF_RB_FORCE_WAKEUP);
 }
 
 /* len bytes of a whole record; true when it is in the ring. */
 static __always_inline bool emit_to(void *ring, u64 high, void *rec, u32 len, u32 type)
 {
 	struct edr_counters *c = counters_of(type);
+	bool kept;
 
 	if (!c)
 		return false;
 	__sync_fetch_and_add(&c->produced, 1);
 	if (((struct edr_hdr *)rec)->flags & EDR_F_TRUNCATED)
 		__sync_fetch_and_add(&c->truncated, 1);
-	if (bpf_ringbuf_output(ring, rec, len, wakeup_flag(ring, high)) == 0)
-		return true;
-	__sync_fetch_and_add(&c->dropped, 1);
-	return false;
+	kept = bpf_ringbuf_output(ring, rec, len, BPF_RB_NO_WAKEUP) == 0;
+	if (!kept)
+		__sync_fetch_and_add(&c->dropped, 1);
+	wake_reader(ring, high);
+	return kept;
 }
 
 #define emit_exec(rec, len, type) emit_to(&ring_exec, ring_exec_high, rec, len, type)

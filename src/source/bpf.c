@@ -315,11 +315,18 @@ static int wait_batch(struct source *s, int timeout_ms)
 		timeout_ms = tick_ms;
 	if (s->busy || s->batch.n)
 		return wait_events(s, at_most(s, timeout_ms < GATHER_MS ? timeout_ms : GATHER_MS));
-	state->sleeps = 1;
+	__atomic_store_n(&state->sleeps, 1, __ATOMIC_SEQ_CST);
 	__sync_synchronize();
-	gather(s); /* what came in before the flag was up */
-	n = s->batch.n ? 0 : wait_events(s, timeout_ms);
-	state->sleeps = 0;
+	/*
+	 * What came in before the flag was up. What comes later finds the flag and wakes us (wake_reader() in
+	 * bpf/emit.bpf.h). Who has taken the flag down by now may have been waking an earlier sleep, and what he woke us
+	 * with is taken: nobody else would.
+	 */
+	gather(s);
+	n = s->batch.n || !__atomic_load_n(&state->sleeps, __ATOMIC_SEQ_CST)
+		    ? 0
+		    : wait_events(s, timeout_ms);
+	__atomic_store_n(&state->sleeps, 0, __ATOMIC_RELAXED);
 	if (n <= 0)
 		return n;
 	return wait_events(s, at_most(s, FIRST_GATHER_MS));
