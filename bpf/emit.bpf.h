@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The only place that writes to a ring, and so the only one that counts: produced = delivered + dropped.
- * Counters are bumped atomically: a program can be interrupted on its CPU by another one.
+ * The only place that writes to a ring, and so the only one that counts: produced = delivered +
+ * dropped. Counters are bumped atomically: a program can be interrupted on its CPU by another one.
  *
  * Waking the reader costs more than the capture (docs/hooks.md). So a record is written without a
  * wake-up; only the first one after the reader went to sleep wakes it, and one that finds a ring
@@ -10,7 +10,10 @@
 #ifndef EDR_EMIT_BPF_H
 #define EDR_EMIT_BPF_H
 
-/* Keeps the compiler from testing one copy of a value and using another, of which the verifier then knows nothing. */
+/*
+ * Keeps the compiler from testing one copy of a value and using another, of which the verifier then
+ * knows nothing.
+ */
 #define OPAQUE(v) asm volatile("" : "+r"(v))
 
 #define RING_DEFAULT_BYTES (4 << 20)
@@ -29,8 +32,10 @@ struct {
 	__type(value, struct edr_counters);
 } counters SEC(".maps");
 
-/* Buffers for records that are too large for the stack, and the free ones among them. A pool, not one a
- * CPU: a program may be preempted while it holds its buffer, and another run on that CPU. */
+/*
+ * Buffers for records that are too large for the stack, and the free ones among them. A pool, not
+ * one a CPU: a program may be preempted while it holds its buffer, and another run on that CPU.
+ */
 struct scratch {
 	union {
 		struct edr_hdr hdr;
@@ -75,10 +80,11 @@ static __always_inline struct edr_counters *counters_of(u32 type)
 	} while (0)
 
 /*
- * After a record is in its ring, never before: the reader says that it sleeps, then looks at the rings (wait_batch() in
- * bpf.c); we write, then look whether it sleeps. So one of the two sees the other: the kernel's xchg in the commit of the
- * record is the barrier here. The wake-up goes with an empty record, which the reader passes over; it finds it there even
- * when it has taken ours already and then sees no flag.
+ * After a record is in its ring, never before: the reader says that it sleeps, then looks at the
+ * rings (wait_batch() in bpf.c); we write, then look whether it sleeps. So one of the two sees the
+ * other: the kernel's xchg in the commit of the record is the barrier here. The wake-up goes with
+ * an empty record, which the reader passes over; it finds it there even when it has taken ours
+ * already and then sees no flag.
  */
 static __always_inline void wake_reader(void *ring, u64 high)
 {
@@ -118,7 +124,10 @@ static __always_inline bool emit_to(void *ring, u64 high, void *rec, u32 len, u3
 #define emit_exec(rec, len, type) emit_to(&ring_exec, ring_exec_high, rec, len, type)
 #define emit_noisy(rec, len, type) emit_to(&ring_noisy, ring_noisy_high, rec, len, type)
 
-/* An event that could not even be made (no scratch buffer, no room to remember a call): produced and dropped. */
+/*
+ * An event that could not even be made (no scratch buffer, no room to remember a call): produced
+ * and dropped.
+ */
 static __always_inline void emit_lost(u32 type)
 {
 	COUNT(type, produced);

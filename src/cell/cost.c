@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What watching cost. The sums stop at the largest length that a report can print, whatever a forged record says. */
+/*
+ * What watching cost. The sums stop at the largest length that a report can print, whatever a
+ * forged record says.
+ */
 #include <ctype.h>
 #include <stdint.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A report's text back into a cell. A damaged file must not count as one in which less happened: all
- * members that the sums are made of have to be there. The rows of the tables: load_tables.c.
+ * A report's text back into a cell. A damaged file must not count as one in which less happened:
+ * all members that the sums are made of have to be there. The rows of the tables: load_tables.c.
  */
 #include "report/load.h"
 

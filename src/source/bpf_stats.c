@@ -27,8 +27,10 @@ static struct bpf_prog_info info_by_name(const struct bpf_load *l, const char *p
 	return program_info(bpf_object__find_program_by_name(l->skel.obj, program));
 }
 
-/* Which event is missed when the kernel skips a program. Skipped runs for a thread, or for a call that succeeds, are among
- * them: it is the most that can have been missed. */
+/*
+ * Which event is missed when the kernel skips a program. Skipped runs for a thread, or for a call
+ * that succeeds, are among them: it is the most that can have been missed.
+ */
 static const struct {
 	const char *program;
 	enum edr_type type;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What watching cost: measured, estimated, told, folded, printed, read back, added up; and from a forged record. */
+/*
+ * What watching cost: measured, estimated, told, folded, printed, read back, added up; and from a
+ * forged record.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -183,7 +186,10 @@ START_TEST(test_programs)
 }
 END_TEST
 
-/* More names than there are rows: the last row is for all others, and the text reads back as it was. */
+/*
+ * More names than there are rows: the last row is for all others, and the text reads back as it
+ * was.
+ */
 START_TEST(test_many_programs)
 {
 	const edr_u64 names = CELL_PROGRAMS + 20;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * make_vectors FOLDER: writes the golden vectors, a record (.bin) and its line of JSON (.json) for each function below.
- * A new event needs one function and one row in `vectors`. Read the JSON before you commit it: it is what ships.
+ * make_vectors FOLDER: writes the golden vectors, a record (.bin) and its line of JSON (.json) for
+ * each function below. A new event needs one function and one row in `vectors`. Read the JSON
+ * before you commit it: it is what ships.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +28,10 @@
 #define STR(b, event, field, text) \
 	wire_build_str(b, offsetof(struct edr_##event, field), text, sizeof(text) - 1)
 
-/* What an attacker would put there: other log lines, quotes, escapes, half UTF-8, text that runs the other way. */
+/*
+ * What an attacker would put there: other log lines, quotes, escapes, half UTF-8, text that runs
+ * the other way.
+ */
 #define HOSTILE_ARGS                                    \
 	"x [1] execve(a)\0"                             \
 	"-c\0"                                          \
