@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * The only place that writes to a ring, and so the only one that counts: produced = delivered + dropped.
- * Counters are bumped atomically: a program can be interrupted on its CPU by another one.
+ * The only place that writes to a ring, and so the only one that counts: produced = delivered +
+ * dropped. Counters are bumped atomically: a program can be interrupted on its CPU by another one.
  *
  * Waking the reader costs more than the capture (docs/hooks.md). So a record is written without a
  * wake-up; only the first one after the reader went to sleep wakes it, and one that finds a ring
@@ -10,7 +10,10 @@
 #ifndef EDR_EMIT_BPF_H
 #define EDR_EMIT_BPF_H
 
-/* Keeps the compiler from testing one copy of a value and using another, of which the verifier then knows nothing. */
+/*
+ * Keeps the compiler from testing one copy of a value and using another, of which the verifier then
+ * knows nothing.
+ */
 #define OPAQUE(v) asm volatile("" : "+r"(v))
 
 #define RING_DEFAULT_BYTES (4 << 20)
@@ -29,8 +32,10 @@ struct {
 	__type(value, struct edr_counters);
 } counters SEC(".maps");
 
-/* Buffers for records that are too large for the stack, and the free ones among them. A pool, not one a
- * CPU: a program may be preempted while it holds its buffer, and another run on that CPU. */
+/*
+ * Buffers for records that are too large for the stack, and the free ones among them. A pool, not
+ * one a CPU: a program may be preempted while it holds its buffer, and another run on that CPU.
+ */
 struct scratch {
 	union {
 		struct edr_hdr hdr;
@@ -74,39 +79,55 @@ static __always_inline struct edr_counters *counters_of(u32 type)
 			__sync_fetch_and_add(&counters_->what, 1);  \
 	} while (0)
 
-static __always_inline u64 wakeup_flag(void *ring, u64 high)
+/*
+ * After a record is in its ring, never before: the reader says that it sleeps, then looks at the
+ * rings (wait_batch() in bpf.c); we write, then look whether it sleeps. So one of the two sees the
+ * other: the kernel's xchg in the commit of the record is the barrier here. The wake-up goes with
+ * an empty record, which the reader passes over; it finds it there even when it has taken ours
+ * already and then sees no flag.
+ */
+static __always_inline void wake_reader(void *ring, u64 high)
 {
-	if (reader_state.sleeps) {
+	const bool sleeps = reader_state.sleeps;
+	void *empty;
+
+	if (!sleeps && (reader_state.hurry || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <= high))
+		return;
+	empty = bpf_ringbuf_reserve(ring, sizeof(u64), 0);
+	if (!empty)
+		return; /* full: the next one tries again */
+	if (sleeps)
 		reader_state.sleeps = 0;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	if (!reader_state.hurry && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > high) {
+	else
 		reader_state.hurry = 1;
-		return BPF_RB_FORCE_WAKEUP;
-	}
-	return BPF_RB_NO_WAKEUP;
+	bpf_ringbuf_discard(empty, BPF_RB_FORCE_WAKEUP);
 }
 
 /* len bytes of a whole record; true when it is in the ring. */
 static __always_inline bool emit_to(void *ring, u64 high, void *rec, u32 len, u32 type)
 {
 	struct edr_counters *c = counters_of(type);
+	bool kept;
 
 	if (!c)
 		return false;
 	__sync_fetch_and_add(&c->produced, 1);
 	if (((struct edr_hdr *)rec)->flags & EDR_F_TRUNCATED)
 		__sync_fetch_and_add(&c->truncated, 1);
-	if (bpf_ringbuf_output(ring, rec, len, wakeup_flag(ring, high)) == 0)
-		return true;
-	__sync_fetch_and_add(&c->dropped, 1);
-	return false;
+	kept = bpf_ringbuf_output(ring, rec, len, BPF_RB_NO_WAKEUP) == 0;
+	if (!kept)
+		__sync_fetch_and_add(&c->dropped, 1);
+	wake_reader(ring, high);
+	return kept;
 }
 
 #define emit_exec(rec, len, type) emit_to(&ring_exec, ring_exec_high, rec, len, type)
 #define emit_noisy(rec, len, type) emit_to(&ring_noisy, ring_noisy_high, rec, len, type)
 
-/* An event that could not even be made (no scratch buffer, no room to remember a call): produced and dropped. */
+/*
+ * An event that could not even be made (no scratch buffer, no room to remember a call): produced
+ * and dropped.
+ */
 static __always_inline void emit_lost(u32 type)
 {
 	COUNT(type, produced);

@@ -16,6 +16,9 @@ int cell_put_command(struct cell *cell, const struct cell_command *c); /* its co
 int cell_put_connection(struct cell *cell, const struct cell_connection *c);
 int cell_put_syscall(struct cell *cell, const struct cell_syscall *s);
 
+/* Before cell_settle(), into what it will be given. false: no BPF program has such a name. */
+bool cell_put_program(struct cell_cost *to, struct wire_span name, edr_u64 run_ns, edr_u64 runs);
+
 /* All of v but the rows; they have been put in. */
 int cell_settle(struct cell *cell, const struct cell_view *v);
 

@@ -329,6 +329,7 @@ void lines_drop_all(struct cell *cell, struct exe_row *exe);
 
 /* cost.c */
 void cost_fold(struct cell_cost *to, const struct edr_cost *r);
+void cost_fold_program(struct cell_cost *to, const struct edr_program_cost *r);
 void cost_add(struct cell_cost *to, const struct cell_cost *from);
 
 /* Joins two entries of the full list. */

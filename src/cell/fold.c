@@ -271,6 +271,8 @@ static void fold_housekeeping(struct cells *c, const struct edr_hdr *rec)
 		fold_loss(c, AS(loss));
 	else if (rec->type == EDR_COST)
 		cost_fold(&c->open->totals.cost, AS(cost));
+	else if (rec->type == EDR_PROGRAM_COST)
+		cost_fold_program(&c->open->totals.cost, AS(program_cost));
 }
 
 static void keep_json(struct fold *f, const struct edr_hdr *rec, struct wire_span json)

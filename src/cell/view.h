@@ -12,9 +12,10 @@
  * therefore neither hides a later busy program nor the last newcomers, and shows in other.rows. A
  * row that came when something had given way before may be one that returns: its count is exact
  * from then on, and its `short_by` says how many events at most it lacks; 0 means exact. Any key
- * that is not listed has at most other.at_most events: here all of other.events, for it may have come
- * and gone often; in a parent that cut its tables less (cell/merge.h). No short_by is larger. The small lists within a row (users, parents,
- * ...) hold the first 256 keys of that row, and `other` the rest.
+ * that is not listed has at most other.at_most events: here all of other.events, for it may have
+ * come and gone often; in a parent that cut its tables less (cell/merge.h). No short_by is larger.
+ * The small lists within a row (users, parents, ...) hold the first 256 keys of that row, and
+ * `other` the rest.
  *
  * All of it is sums, so that the merge of two cells is the sum of their rows by key, of their
  * others, and of the short_by of one and the other.at_most of the other where a row is in one only.
@@ -54,18 +55,30 @@ struct cell_type_counts {
 	edr_s64 pending_before, pending_after;
 };
 
+/* A BPF program, while it was measured. */
+struct cell_program {
+	edr_name name;
+	edr_u64 run_ns, runs;
+};
+
+#define CELL_PROGRAMS 32
+#define CELL_OTHER_PROGRAMS "other" /* all those for whose names there was no room */
+
 /*
- * What watching cost, from the cost records of the window: times are sums, memory is the most that any of them said. Nothing
- * is known without such a record (type[EDR_COST].delivered), and nothing of BPF while its ns are both 0.
+ * What watching cost, from the cost and program_cost records of the window: times are sums, memory
+ * is the most that any of them said. Nothing is known without a cost record
+ * (type[EDR_COST].delivered), and nothing of BPF while its ns are both 0.
  */
 struct cell_cost {
-	edr_u64 user_ns, system_ns; /* CPU time of the agent */
-	edr_u64 bpf_ns;		    /* CPU time of its BPF programs: an estimate, */
-	edr_u64 bpf_sampled_ns;	    /* for which they were measured so long */
-	edr_u64 bpf_sampled_runs;   /* and ran so often in that time */
-	edr_u64 memory_bytes;	    /* resident */
-	edr_u64 memory_peak_bytes;  /* since the agent was started */
-	edr_u64 bpf_memory_bytes;   /* 0: not known */
+	edr_u64 user_ns, system_ns;		    /* CPU time of the agent */
+	edr_u64 bpf_ns;				    /* CPU time of its BPF programs: an estimate, */
+	edr_u64 bpf_sampled_ns;			    /* for which they were measured so long */
+	edr_u64 bpf_sampled_runs;		    /* and ran so often in that time */
+	edr_u64 memory_bytes;			    /* resident */
+	edr_u64 memory_peak_bytes;		    /* since the agent was started */
+	edr_u64 bpf_memory_bytes;		    /* 0: not known */
+	struct cell_program program[CELL_PROGRAMS]; /* of the sampled runs, in order of name */
+	size_t n_programs;
 };
 
 /* Cheap: no sorting. */
@@ -135,7 +148,9 @@ struct cell_other {
 
 struct cell_command_line {
 	struct wire_span command; /* last part of the file name given */
-	/* argv[0] on, a NUL behind each: wire_next_arg(); at most 4096 bytes and that of the last */
+	/*
+	 * argv[0] on, a NUL behind each: wire_next_arg(); at most 4096 bytes and that of the last
+	 */
 	struct wire_span argv;
 	bool cut;	    /* argv is the beginning only: */
 	edr_u64 argv_bytes; /* bytes of the whole, NULs included */
@@ -266,7 +281,9 @@ struct cell_view {
 
 const struct cell_totals *cell_totals(const struct cell *cell);
 
-/* Is it of r's window, and did it not begin a second before r's end (by a clock that was set back)? */
+/*
+ * Is it of r's window, and did it not begin a second before r's end (by a clock that was set back)?
+ */
 bool cell_goes_on(const struct cell_totals *t, const struct cell_resume *r);
 
 /*

@@ -68,12 +68,39 @@ static void measure_self(struct cost *c, struct edr_cost *r)
 		r->memory_peak_bytes = r->memory_bytes;
 }
 
+static void put(struct cost *c, enum edr_type type, const void *fixed, source_record_fn fn,
+		void *ctx)
+{
+	const struct edr_hdr *rec;
+	struct wire_build b;
+
+	buf_clear(&c->scratch);
+	wire_build_begin(&b, &c->scratch, type, fixed);
+	rec = wire_build_end(&b);
+	if (rec)
+		fn(ctx, rec);
+}
+
+/* Only those that ran: a program that is not loaded, or not measured, says nothing. */
+static void tell_programs(struct cost *c, const struct source_cost *source, edr_u64 now_ns,
+			  source_record_fn fn, void *ctx)
+{
+	for (size_t i = 0; i < source->n_programs && i < SOURCE_PROGRAMS; i++) {
+		const struct source_program_cost *p = &source->program[i];
+		struct edr_program_cost r = { .hdr = { .time_ns = now_ns } };
+
+		r.runs = since(&c->source.program[i].runs, p->runs);
+		r.run_ns = since(&c->source.program[i].run_ns, p->run_ns);
+		memcpy(r.name, p->name, sizeof(r.name));
+		if (r.runs)
+			put(c, EDR_PROGRAM_COST, &r, fn, ctx);
+	}
+}
+
 void cost_tell(struct cost *c, const struct source_cost *source, edr_u64 now_ns,
 	       source_record_fn fn, void *ctx)
 {
 	struct edr_cost r = { .hdr = { .time_ns = now_ns } };
-	const struct edr_hdr *rec;
-	struct wire_build b;
 
 	measure_self(c, &r);
 	r.bpf_ns = since(&c->source.bpf_ns, source->bpf_ns);
@@ -81,11 +108,8 @@ void cost_tell(struct cost *c, const struct source_cost *source, edr_u64 now_ns,
 	r.bpf_sampled_runs = since(&c->source.bpf_sampled_runs, source->bpf_sampled_runs);
 	r.bpf_memory_bytes = source->bpf_memory_bytes;
 	c->next_ns = now_ns + EVERY_NS;
-	buf_clear(&c->scratch);
-	wire_build_begin(&b, &c->scratch, EDR_COST, &r);
-	rec = wire_build_end(&b);
-	if (rec)
-		fn(ctx, rec);
+	put(c, EDR_COST, &r, fn, ctx);
+	tell_programs(c, source, now_ns, fn, ctx);
 }
 
 void cost_lose_source(struct cost *c)

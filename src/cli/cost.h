@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What watching costs, as a record of its own, so that it reaches the reports and a capture as any other: CPU time of this
- * process and its children, its memory, and what the source says of the kernel's side.
+ * What watching costs, as records of their own, so that it reaches the reports and a capture as any
+ * other: CPU time of this process and its children, its memory, and what the source says of the
+ * kernel's side, in sum and by program.
  */
 #ifndef EDR_CLI_COST_H
 #define EDR_CLI_COST_H
@@ -20,8 +21,8 @@ struct cost {
 };
 
 /*
- * Is it time? Every five seconds, and once in the last second of a minute: windows end there, and each is to have its share.
- * now_ns, unix_ns: the time of the last record.
+ * Is it time? Every five seconds, and once in the last second of a minute: windows end there, and
+ * each is to have its share. now_ns, unix_ns: the time of the last record.
  */
 bool cost_due(struct cost *c, edr_u64 now_ns, edr_s64 unix_ns);
 

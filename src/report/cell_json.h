@@ -14,6 +14,8 @@ void cell_json_process_events(struct rj *j, json_object *report, const struct ce
 void cell_json_executables(struct rj *j, json_object *report, const struct cell_view *v);
 void cell_json_connections(struct rj *j, json_object *report, const struct cell_view *v);
 void cell_json_syscalls(struct rj *j, json_object *report, const struct cell_view *v);
+void cell_json_own_cost(struct rj *j, json_object *report,
+			const struct cell_totals *t); /* cell_cost.c */
 void cell_json_other(struct rj *j, json_object *report, const struct cell_view *v);
 
 /*

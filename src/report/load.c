@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A report's text back into a cell. A damaged file must not count as one in which less happened: all
- * members that the sums are made of have to be there. The rows of the tables: load_tables.c.
+ * A report's text back into a cell. A damaged file must not count as one in which less happened:
+ * all members that the sums are made of have to be there. The rows of the tables: load_tables.c.
  */
 #include "report/load.h"
 
@@ -304,13 +304,35 @@ static edr_u64 load_known_length(struct load *l, struct wire_span object, const 
 	return jr_is(load_in(l, object, name), "null") ? 0 : load_length(l, object, name);
 }
 
-/* A report of an older program has none. */
+static void load_programs(struct load *l, struct wire_span list, struct cell_cost *c)
+{
+	struct wire_span key, value, name;
+	struct jr_iter it;
+	size_t rows = 0;
+	int n = 0;
+
+	if (!jr_begin(&it, list, '['))
+		l->bad = true;
+	while (!l->bad && (n = jr_next(&it, &key, &value)) > 0) {
+		name = load_string(l, load_in(l, value, "name"));
+		if (rows++ == CELL_PROGRAMS ||
+		    !cell_put_program(c, name, load_length(l, value, "seconds"),
+				      load_u64(l, value, "runs")))
+			l->bad = true;
+	}
+	if (n < 0)
+		l->bad = true;
+}
+
+/* A report of an older program has none, or none by program. */
 static void load_cost(struct load *l, struct cell_cost *c)
 {
-	struct wire_span o;
+	struct wire_span o, programs;
 
 	if (!find_member(l, "own_cost", &o))
 		return;
+	if (jr_member(o, "programs", &programs) && !jr_is(programs, "null"))
+		load_programs(l, programs, c);
 	c->user_ns = load_known_length(l, o, "agent_user_seconds");
 	c->system_ns = load_known_length(l, o, "agent_system_seconds");
 	c->bpf_ns = load_known_length(l, o, "bpf_cpu_seconds");

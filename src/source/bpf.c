@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The BPF source: two rings, drained in batches. Nothing wakes us while records gather: we wake ourselves
- * FIRST_GATHER_MS after the first one (bpf/emit.bpf.h wakes a sleeping reader once), each GATHER_MS while there are
- * more, and at once when a ring is a quarter full. A quiet host costs one wake-up a second.
+ * The BPF source: two rings, drained in batches. Nothing wakes us while records gather: we wake
+ * ourselves FIRST_GATHER_MS after the first one (bpf/emit.bpf.h wakes a sleeping reader once), each
+ * GATHER_MS while there are more, and at once when a ring is a quarter full. A quiet host costs one
+ * wake-up a second.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -88,8 +89,9 @@ static void deliver(void *ctx, const struct edr_hdr *rec)
 }
 
 /*
- * Half of the batch is each ring's own. With one pool for both, a burst on one ring could fill it with records that wait
- * for older ones on the other, which then had no room to come in: a standstill.
+ * Half of the batch is each ring's own. With one pool for both, a burst on one ring could fill it
+ * with records that wait for older ones on the other, which then had no room to come in: a
+ * standstill.
  */
 static bool ring_has_room(const struct ring *r)
 {
@@ -315,11 +317,18 @@ static int wait_batch(struct source *s, int timeout_ms)
 		timeout_ms = tick_ms;
 	if (s->busy || s->batch.n)
 		return wait_events(s, at_most(s, timeout_ms < GATHER_MS ? timeout_ms : GATHER_MS));
-	state->sleeps = 1;
+	__atomic_store_n(&state->sleeps, 1, __ATOMIC_SEQ_CST);
 	__sync_synchronize();
-	gather(s); /* what came in before the flag was up */
-	n = s->batch.n ? 0 : wait_events(s, timeout_ms);
-	state->sleeps = 0;
+	/*
+	 * What came in before the flag was up. What comes later finds the flag and wakes us
+	 * (wake_reader() in bpf/emit.bpf.h). Who has taken the flag down by now may have been
+	 * waking an earlier sleep, and what he woke us with is taken: nobody else would.
+	 */
+	gather(s);
+	n = s->batch.n || !__atomic_load_n(&state->sleeps, __ATOMIC_SEQ_CST)
+		    ? 0
+		    : wait_events(s, timeout_ms);
+	__atomic_store_n(&state->sleeps, 0, __ATOMIC_RELAXED);
 	if (n <= 0)
 		return n;
 	return wait_events(s, at_most(s, FIRST_GATHER_MS));
@@ -350,7 +359,10 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 	if (stream_tick_due(&s->stream, now)) {
 		read_misses(s);
 		tell_losses(s);
-		/* The stream is complete only up to here: a later tick could close a window too early. */
+		/*
+		 * The stream is complete only up to here: a later tick could close a window too
+		 * early.
+		 */
 		stream_tick(&s->stream, now, s->batch.n ? complete : now - SLACK_NS);
 		bpf_cost_tick(&s->cost, &s->load, source_boot_ns(), events_seen(s));
 	}

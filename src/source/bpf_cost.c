@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "source/bpf_cost.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,11 +36,39 @@ edr_u64 bpf_rates_estimate(const struct bpf_rates *r, edr_u64 events, edr_u64 le
 	return (edr_u64)(each * (double)events + r->rest * (double)length_ns);
 }
 
+static void mark_programs(struct bpf_cost *c, const struct bpf_load *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_programs; i++)
+		c->mark[i] = bpf_stats_runs(l, l->programs[i].name);
+}
+
+/* What each program has run since its mark: to its own sum, the sample and the sum of all. */
+static void add_programs(struct bpf_cost *c, const struct bpf_load *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n_programs; i++) {
+		const struct bpf_runs before = c->mark[i];
+		struct bpf_runs more = bpf_stats_runs(l, l->programs[i].name);
+
+		c->mark[i] = more;
+		more.ns -= before.ns;
+		more.runs -= before.runs;
+		c->sum.program[i].run_ns += more.ns;
+		c->sum.program[i].runs += more.runs;
+		c->sample.ns += more.ns;
+		c->sample.runs += more.runs;
+		c->sum.bpf_ns += more.ns;
+		c->sum.bpf_sampled_runs += more.runs;
+	}
+}
+
 /* Brings the sum up to now. */
 static void settle(struct bpf_cost *c, const struct bpf_load *l, edr_u64 now_ns, edr_u64 events)
 {
 	const edr_u64 length_ns = now_ns - c->mark_ns, more = events - c->mark_events;
-	struct bpf_runs now;
 
 	c->mark_ns = now_ns;
 	c->mark_events = events;
@@ -47,15 +76,10 @@ static void settle(struct bpf_cost *c, const struct bpf_load *l, edr_u64 now_ns,
 		c->sum.bpf_ns += bpf_rates_estimate(&c->rates, more, length_ns);
 		return;
 	}
-	now = bpf_stats_all_runs(l);
-	c->sample.ns += now.ns - c->mark.ns;
-	c->sample.runs += now.runs - c->mark.runs;
+	add_programs(c, l);
 	c->sample.events += more;
 	c->sample.length_ns += length_ns;
-	c->sum.bpf_ns += now.ns - c->mark.ns;
-	c->sum.bpf_sampled_runs += now.runs - c->mark.runs;
 	c->sum.bpf_sampled_ns += length_ns;
-	c->mark = now;
 }
 
 static void begin(struct bpf_cost *c, const struct bpf_load *l, edr_u64 now_ns)
@@ -71,7 +95,7 @@ static void begin(struct bpf_cost *c, const struct bpf_load *l, edr_u64 now_ns)
 		return;
 	}
 	memset(&c->sample, 0, sizeof(c->sample));
-	c->mark = bpf_stats_all_runs(l);
+	mark_programs(c, l);
 	c->from_ns = now_ns;
 	c->on = true;
 }
@@ -88,8 +112,13 @@ static void end(struct bpf_cost *c)
 
 void bpf_cost_open(struct bpf_cost *c, const struct bpf_load *l, edr_u64 now_ns)
 {
+	size_t i;
+
 	memset(c, 0, sizeof(*c));
 	c->stats_fd = -1;
+	for (i = 0; i < l->n_programs; i++)
+		snprintf(c->sum.program[i].name, sizeof(edr_name), "%.31s", l->programs[i].name);
+	c->sum.n_programs = l->n_programs;
 	c->mark_ns = now_ns;
 	c->sum.bpf_memory_bytes = bpf_stats_memory(l);
 	begin(c, l, now_ns);

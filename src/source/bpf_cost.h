@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What our BPF programs cost. The kernel measures that only while its statistics are on, which itself makes each run
- * slower: so they are on for a second of each ten, and what happens in between is estimated from it. Events are counted all
- * the time, and most runs make one; so the estimate is so much an event, as the samples show it, and so much a second for
- * what an event's own runs do not explain. A burst between two samples is therefore not missed.
- * Private to the source room. Nothing here wakes anybody: it is done at the ticks that come anyway.
+ * What our BPF programs cost. The kernel measures that only while its statistics are on, which
+ * itself makes each run slower: so they are on for a second of each ten, and what happens in
+ * between is estimated from it. Events are counted all the time, and most runs make one; so the
+ * estimate is so much an event, as the samples show it, and so much a second for what an event's
+ * own runs do not explain. A burst between two samples is therefore not missed. Private to the
+ * source room. Nothing here wakes anybody: it is done at the ticks that come anyway.
  */
 #ifndef EDR_SOURCE_BPF_COST_H
 #define EDR_SOURCE_BPF_COST_H
@@ -34,7 +35,7 @@ struct bpf_cost {
 	edr_u64 from_ns; /* of the sample under way, or of the last one */
 	/* Up to here all is in sum. */
 	edr_u64 mark_ns, mark_events;
-	struct bpf_runs mark;
+	struct bpf_runs mark[BPF_LOAD_PROGRAMS];
 	struct bpf_sample sample; /* under way */
 	struct bpf_rates rates;
 	struct source_cost sum;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A BPF object in the kernel: which programs are wanted and possible, loading, attaching. Private to the
- * source room (bpf.c, probe.c).
+ * A BPF object in the kernel: which programs are wanted and possible, loading, attaching. Private
+ * to the source room (bpf.c, probe.c).
  */
 #ifndef EDR_SOURCE_BPF_LOAD_H
 #define EDR_SOURCE_BPF_LOAD_H
@@ -12,7 +12,7 @@
 #include "source/probe.h"
 #include "util/buf.h"
 
-#define BPF_LOAD_PROGRAMS 32
+#define BPF_LOAD_PROGRAMS SOURCE_PROGRAMS
 
 struct bpf_load {
 	const struct bpf_kind *kind;
@@ -22,11 +22,16 @@ struct bpf_load {
 	struct source_program programs[BPF_LOAD_PROGRAMS]; /* what became of each */
 	size_t n_programs;
 	bool part_of_cgroups; /* the cgroup tree that we reach is not the whole */
-	/* Names in syscalls_to_trace that cannot be traced, a btf_path that is wrong: NUL-separated sentences. */
+	/*
+	 * Names in syscalls_to_trace that cannot be traced, a btf_path that is wrong: NUL-separated
+	 * sentences.
+	 */
 	struct buf unresolved;
 };
 
-/* Opens, loads and attaches. 0; or -errno with a sentence in err, and nothing stays in the kernel. */
+/*
+ * Opens, loads and attaches. 0; or -errno with a sentence in err, and nothing stays in the kernel.
+ */
 int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct source_config *cfg,
 		  char *err, size_t err_size);
 void bpf_load_detach(struct bpf_load *l); /* the hooks; maps and rings stay */

@@ -27,8 +27,10 @@ static struct bpf_prog_info info_by_name(const struct bpf_load *l, const char *p
 	return program_info(bpf_object__find_program_by_name(l->skel.obj, program));
 }
 
-/* Which event is missed when the kernel skips a program. Skipped runs for a thread, or for a call that succeeds, are among
- * them: it is the most that can have been missed. */
+/*
+ * Which event is missed when the kernel skips a program. Skipped runs for a thread, or for a call
+ * that succeeds, are among them: it is the most that can have been missed.
+ */
 static const struct {
 	const char *program;
 	enum edr_type type;
@@ -60,20 +62,6 @@ struct bpf_runs bpf_stats_runs(const struct bpf_load *l, const char *program)
 	const struct bpf_prog_info info = info_by_name(l, program);
 
 	return (struct bpf_runs){ info.run_time_ns, info.run_cnt };
-}
-
-struct bpf_runs bpf_stats_all_runs(const struct bpf_load *l)
-{
-	struct bpf_runs sum = { 0, 0 };
-	struct bpf_program *prog;
-
-	bpf_object__for_each_program(prog, l->skel.obj) {
-		const struct bpf_prog_info info = program_info(prog);
-
-		sum.ns += info.run_time_ns;
-		sum.runs += info.run_cnt;
-	}
-	return sum;
 }
 
 /* "memlock:" of proc_pid_fdinfo(5), which maps and programs have. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel counts of our BPF programs: runs that it skipped, and, while its statistics are on, run time and runs.
- * Private to the source room.
+ * What the kernel counts of our BPF programs: runs that it skipped, and, while its statistics are
+ * on, run time and runs. Private to the source room.
  */
 #ifndef EDR_SOURCE_BPF_STATS_H
 #define EDR_SOURCE_BPF_STATS_H
@@ -13,21 +13,24 @@ struct bpf_runs {
 };
 
 /*
- * Adds to misses[type] how often the kernel has skipped a program that makes that event, since it was loaded: a program
- * does not run when another task is in it on the same CPU, which can be where tracepoints are preemptible (7.x).
+ * Adds to misses[type] how often the kernel has skipped a program that makes that event, since it
+ * was loaded: a program does not run when another task is in it on the same CPU, which can be where
+ * tracepoints are preemptible (7.x).
  */
 void bpf_stats_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX]);
 
-/* Of one program, by its name; of all. What was counted while the statistics were on, whoever had them on. */
+/*
+ * Of one program, by its name. What was counted while the statistics were on, whoever had them on.
+ */
 struct bpf_runs bpf_stats_runs(const struct bpf_load *l, const char *program);
-struct bpf_runs bpf_stats_all_runs(const struct bpf_load *l);
 
 /* Bytes that programs, maps and rings take in the kernel, as it says itself; 0 when it does not. */
 edr_u64 bpf_stats_memory(const struct bpf_load *l);
 
 /*
- * Switches run time statistics on for all BPF programs of the host, until the descriptor is closed: each run then costs two
- * looks at a clock more. A descriptor; or -errno (5.8 and CAP_SYS_ADMIN are needed).
+ * Switches run time statistics on for all BPF programs of the host, until the descriptor is closed:
+ * each run then costs two looks at a clock more. A descriptor; or -errno (5.8 and CAP_SYS_ADMIN are
+ * needed).
  */
 int bpf_stats_enable(void);
 /* Has somebody switched them on for good (sysctl kernel.bpf_stats_enabled)? */

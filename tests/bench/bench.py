@@ -177,9 +177,10 @@ class Bench:
         if why:
             say(f"{agent.name} is left out: {why}")
             return {"what": agent.what, "left_out": why}
-        say(agent.name)
+        before = machine_load()
+        say(f"{agent.name}: {load_text(before)} before it")
         firsts = [self.first_event() for _ in range(3)]
-        found = {"what": agent.what, "version": agent.version(), "loads": {}}
+        found = {"what": agent.what, "version": agent.version(), "machine_before": before, "loads": {}}
         found["first_event_s"] = statistics.median([f if f is not None else 30 for f in firsts])
         agent.settle_s = found["first_event_s"]
         for name in self.options.loads:
@@ -242,8 +243,12 @@ def table(head, rows):
     return "\n".join([lines[0], "|" + "---|" * len(head)] + lines[1:]) + "\n"
 
 
+def n_lost(agent):
+    return max(0, agent["execs_done"] - agent["execs_told"])
+
+
 def lost(agent):
-    missing = max(0, agent["execs_done"] - agent["execs_told"])
+    missing = n_lost(agent)
     return f"{missing} of {agent['execs_done']}" + (f" ({missing / agent['execs_done']:.1%})" if missing else "")
 
 
@@ -256,7 +261,7 @@ def own_row(name, a):
 
 
 def against(us, them):
-    """Our figure by theirs: below 1 is better."""
+    """Our figure by theirs: below 1 is better. Lost execs as they are: mostly there are none."""
     def ratio(a, b, *loads):
         return number(a / b if a and b else None, ".2f") + mark(*loads)
 
@@ -265,7 +270,17 @@ def against(us, them):
     for name, ours in us["loads"].items():
         theirs = them["loads"][name]
         row.append(ratio(ours["cpu"]["median"], theirs["cpu"]["median"], ours, theirs))
-    return row + [ratio(us["memory_storm"]["total"], them["memory_storm"]["total"])]
+    return row + [ratio(us["memory_storm"]["total"], them["memory_storm"]["total"]),
+                  ratio(us["first_event_s"], them["first_event_s"]), f"{n_lost(us)} by {n_lost(them)}"]
+
+
+def against_peers(us, agents, loads):
+    peers = [n for n in agents if not n.startswith("edr")]
+    if us not in agents or not peers:
+        return ""
+    return f"\n{us} by each peer: below 1 is better\n\n" + table(
+        ["peer", "agent CPU", f"at {PACED_RATE}/s"] + [f"{x} (CPU)" for x in loads] + ["memory", "first event", "execs lost"],
+        [[n] + against(agents[us], agents[n]) for n in peers])
 
 
 def spoilt_lines(agents):
@@ -281,7 +296,9 @@ def markdown(found):
         return "nothing was measured\n"
     loads = list(next(iter(agents.values()))["loads"])
     text = f"{found['machine']['cpu']}, {found['machine']['cpus']} CPUs, Linux {found['machine']['kernel']}; {found['date']}; "
-    text += f"{found['options']['pairs']} pairs{', quick' if found['options']['quick'] else ''}\n"
+    text += f"{found['options']['pairs']} pairs{', quick' if found['options']['quick'] else ''}; "
+    text += f"before the start {load_text(found['machine']['before'])}; before each agent (its predecessor is still in the "
+    text += f"load average): {', '.join(n + ' ' + load_figures(a['machine_before']) for n, a in agents.items())}\n"
     for what, title in (("wall", "Time"), ("cpu", "CPU time")):
         text += f"\n{title} of the load, with by without the agent: median (quartiles)\n\n"
         text += table(["agent"] + loads, [[n] + [ratio_cell(a["loads"][x], what) for x in loads] for n, a in agents.items()])
@@ -294,11 +311,7 @@ def markdown(found):
         ["agent", "type", "produced", "delivered", "dropped"],
         [[n, kind, c["produced"], c["delivered"], c["dropped"]]
          for n, a in agents.items() for kind, c in a["counts"].items() if "produced" in c])
-    peers = [n for n in agents if not n.startswith("edr")]
-    if "edr" in agents and peers:
-        text += "\nedr by each peer: below 1 is better\n\n" + table(
-            ["peer", "agent CPU", f"at {PACED_RATE}/s"] + [f"{x} (CPU)" for x in loads] + ["memory"],
-            [[n] + against(agents["edr"], agents[n]) for n in peers])
+    text += against_peers("edr", agents, loads) + against_peers("edr-lean", agents, loads)
     for n, a in found["agents"].items():
         text += f"\n{n}: {a['what']}; {a.get('version') or 'left out: ' + a.get('left_out', '')}"
     return text + "\n"
@@ -309,7 +322,29 @@ def machine():
     return {"cpu": cpu.group(1) if cpu else platform.machine(), "cpus": os.cpu_count(), "kernel": platform.release(),
             "memory_mb": int(read("/proc/meminfo").split()[1]) // 1024, "cc": output_of("cc", "--version").split("\n")[0],
             "mitigations": read("/sys/devices/system/cpu/vulnerabilities/spectre_v2").strip(),
-            "load_at_start": os.getloadavg()[0]}
+            "before": machine_load()}
+
+
+def cpu_ticks():
+    """Of all CPUs since boot: busy, all. Waiting for a disk is idle."""
+    ticks = [int(t) for t in read("/proc/stat").split("\n")[0].split()[1:9]]
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
+def machine_load():
+    """What the machine does without us: the load average, and the busy share of its CPUs in a second of waiting."""
+    busy, everything = cpu_ticks()
+    time.sleep(1)
+    busy_after, everything_after = cpu_ticks()
+    return {"load_average": os.getloadavg(), "busy": (busy_after - busy) / max(1, everything_after - everything)}
+
+
+def load_figures(load):
+    return f"{load['load_average'][0]:.2f}, {load['busy']:.0%}"
+
+
+def load_text(load):
+    return f"load average {load['load_average'][0]:.2f}, {load['busy']:.0%} of the CPUs busy"
 
 
 TRACEFS = "/sys/kernel/tracing"

@@ -109,7 +109,7 @@ class Soak:
             for args, what in ROUND:
                 self.step(args, what)
             self.check_cells()
-            if time.monotonic() - said > 60:
+            if self.samples and time.monotonic() - said > 60:
                 said = time.monotonic()
                 rss, fds, threads, _ = self.samples[-1]
                 print(f"{(said - start) / 60:.0f} min: {rss:.1f} MB, {fds} descriptors, {threads} threads, "
@@ -120,6 +120,9 @@ class Soak:
         time.sleep(2)
         self.agent.stop()
         self.check_cells()
+        if not self.seen or not self.samples:
+            self.fail("no cell was written" if self.samples else "the agent could not be looked at")
+            return
         self.judge(start)
 
     def judge(self, start):
@@ -150,8 +153,9 @@ class Soak:
             print(f"{kind}: produced {c['produced']}, delivered {c['delivered']}, dropped {c['dropped']}")
             if c["produced"] != c["delivered"] + c["dropped"]:
                 self.fail(f"{kind}: produced is not delivered + dropped over the whole run")
-        if sums["exec"]["produced"] < self.done["execs"]:
-            self.fail(f"{self.done['execs']} execs were made, {sums['exec']['produced']} counted")
+        counted = sums["exec"]["produced"] if "exec" in sums else 0
+        if counted < self.done["execs"]:
+            self.fail(f"{self.done['execs']} execs were made, {counted} counted")
 
 
 def main():

@@ -40,6 +40,16 @@ assert_ge "sampled, s" 1 "$(own_cost bpf_sampled_seconds)"
 # 6,000 execs with fork and exit: five runs each, of which none takes less than 50 ns or, on average, more than 1 ms.
 assert_ge "BPF CPU seconds" 0.0015 "$(own_cost bpf_cpu_seconds)"
 assert_le "BPF CPU seconds" 30 "$(own_cost bpf_cpu_seconds)"
+by_program() # FILTER of a program's row: its sum over the cells
+{
+	cells_sum "[.own_cost.programs[]? | $1] | add // 0"
+}
+cells | xargs jq -r '.own_cost.programs[]? | "\(.name) \(.runs) \(.seconds)"'
+assert_eq "the runs by program are those that were sampled" "$(own_cost bpf_sampled_runs)" "$(by_program .runs)"
+assert_ge "measured by program: seconds" 0.000001 "$(by_program .seconds)"
+# Not more than the estimate, which the samples are a part of; both are cut at a ns.
+assert_le "measured by program: seconds" "$(own_cost bpf_cpu_seconds)" "$(by_program .seconds)"
+assert_ge "sampled runs of sched_process_exec" 1 "$(by_program 'select(.name == "sched_process_exec") | .runs')"
 "$EDR_BINARY" replay -c "$T/empty.conf" -i 1 --reports-dir "$T/again" "$capture" >"$T/replay.log" 2>&1 ||
 	fail "the replay ended with $?"
 assert "a replay gives the same reports" same_reports "$REPORTS" "$T/again"
@@ -118,5 +128,7 @@ for on in 0 1; do
 	assert_eq "statistics $on: said to be unknown" $((1 - on)) "$(grep -c "$not_known" "$T/agent.log")"
 	known=$(cells_sum 'if .own_cost.bpf_cpu_seconds == null then 0 else 1 end')
 	assert_eq "statistics $on: known in some cell" $on $((known > 0))
+	known=$(cells_sum 'if .own_cost.programs == null then 0 else 1 end')
+	assert_eq "statistics $on: known by program in some cell" $on $((known > 0))
 	put_back
 done

@@ -159,6 +159,15 @@ static void odd_cost(struct made *m)
 				      .bpf_memory_bytes = made_random(m->r, 2) * 4096 };
 	struct edr_cost most;
 
+	for (unsigned n = made_random(m->r, 3) * made_random(m->r, 8); n > 0; n--) {
+		char name[sizeof(edr_name)];
+
+		snprintf(name, sizeof(name), "%s%u", made_random(m->r, 2) ? "program_" : "",
+			 made_random(m->r, 15));
+		feed_fold(&m->f,
+			  rec_program_cost(&m->f.rec, m->f.now_ns, name, made_random(m->r, 1000),
+					   made_random(m->r, 1000000)));
+	}
 	memset(&most, 0xff, sizeof(most));
 	memset(&most.hdr, 0, sizeof(most.hdr));
 	for (unsigned n = made_random(m->r, 3); n > 0; n--)

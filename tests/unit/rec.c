@@ -229,3 +229,15 @@ const struct edr_hdr *rec_cost(struct buf *b, edr_u64 time_ns, const struct edr_
 	r.hdr.time_ns = time_ns;
 	return make(b, EDR_COST, &r, NULL, 0);
 }
+
+const struct edr_hdr *rec_program_cost(struct buf *b, edr_u64 time_ns, const char *program,
+				       edr_u64 runs, edr_u64 run_ns)
+{
+	struct edr_program_cost r = { .hdr = { .time_ns = time_ns },
+				      .run_ns = run_ns,
+				      .runs = runs };
+	const size_t len = strnlen(program, sizeof(r.name));
+
+	memcpy(r.name, program, len);
+	return make(b, EDR_PROGRAM_COST, &r, NULL, 0);
+}

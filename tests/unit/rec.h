@@ -53,6 +53,8 @@ const struct edr_hdr *rec_loss(struct buf *b, edr_u64 time_ns, unsigned type, ed
 			       edr_u64 dropped);
 const struct edr_hdr *rec_blind(struct buf *b, edr_u64 time_ns, edr_u64 from_ns, edr_u64 to_ns,
 				const char *reason);
+const struct edr_hdr *rec_program_cost(struct buf *b, edr_u64 time_ns, const char *program,
+				       edr_u64 runs, edr_u64 run_ns);
 const struct edr_hdr *rec_cost(struct buf *b, edr_u64 time_ns, const struct edr_cost *cost);
 
 #endif

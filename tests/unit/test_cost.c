@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What watching cost: measured, estimated, told, folded, printed, read back, added up; and from a forged record. */
+/*
+ * What watching cost: measured, estimated, told, folded, printed, read back, added up; and from a
+ * forged record.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -135,6 +138,88 @@ START_TEST(test_forged)
 }
 END_TEST
 
+static void fold_program(struct feed *f, const char *name, edr_u64 runs, edr_u64 run_ns)
+{
+	feed_fold(f, rec_program_cost(&f->rec, f->now_ns, name, runs, run_ns));
+}
+
+static const char *programs(void)
+{
+	return text_of(reports[0].root, "/own_cost/programs");
+}
+
+/* By name, sums that do not come round, and nothing of what no program is called. */
+START_TEST(test_programs)
+{
+	struct feed f = { .sinks = collect };
+	struct report_info info;
+	struct cell *sum, *back;
+	struct buf id = { 0 }, text = { 0 };
+	json_object *root;
+
+	feed_open(&f, FEED_WINDOW + 1);
+	fold_program(&f, "task_newtask", 2, 1000000000);
+	fold_program(&f, "exec", 1, 500000000);
+	fold_program(&f, "task_newtask", ~0ull, 1000000000);
+	fold_program(&f, "no\nname", 1, 1);
+	fold_program(&f, "", 1, 1);
+	feed_fold(&f, rec_cost(&f.rec, f.now_ns, &some));
+	feed_close(&f);
+	ck_assert_str_eq(programs(),
+			 "[ { \"name\": \"exec\", \"runs\": 1, \"seconds\": 0.5 }, { \"name\": "
+			 "\"task_newtask\", \"runs\": 9223372036854775807, \"seconds\": 2 } ]");
+	ck_assert_int_eq(num(reports[0].root, "/housekeeping/program_cost"), 5);
+	back = made_load(&reports[0].text, &info);
+	sum = cell_new_window((edr_s64)START, (edr_s64)(START + 4 * 3600 * S), 0, NULL);
+	ck_assert_int_eq(cell_merge(sum, back), 0);
+	ck_assert_int_eq(cell_merge(sum, back), 0);
+	made_text(sum, &id, &text);
+	root = json_tokener_parse(text.data);
+	ck_assert_str_eq(text_of(root, "/own_cost/programs/0/runs"), "2");
+	ck_assert_str_eq(text_of(root, "/own_cost/programs/1/seconds"), "4");
+	json_object_put(root);
+	buf_free(&id);
+	buf_free(&text);
+	cell_free(sum);
+	cell_free(back);
+	collect_free();
+}
+END_TEST
+
+/*
+ * More names than there are rows: the last row is for all others, and the text reads back as it
+ * was.
+ */
+START_TEST(test_many_programs)
+{
+	const edr_u64 names = CELL_PROGRAMS + 20;
+	struct feed f = { .sinks = collect };
+	const struct cell_cost *c;
+	struct report_info info;
+	struct cell *back;
+	char name[16];
+
+	feed_open(&f, FEED_WINDOW + 1);
+	for (edr_u64 i = 0; i < names; i++) {
+		snprintf(name, sizeof(name), "%s%llu", i % 2 ? "a" : "z", i);
+		fold_program(&f, name, 1, 10);
+	}
+	feed_close(&f);
+	back = made_load(&reports[0].text, &info);
+	c = &cell_totals(back)->cost;
+	ck_assert_uint_eq(c->n_programs, CELL_PROGRAMS);
+	for (size_t i = 0; i < c->n_programs; i++) {
+		const bool other = strcmp(c->program[i].name, CELL_OTHER_PROGRAMS) == 0;
+
+		ck_assert_uint_eq(c->program[i].runs, other ? names - CELL_PROGRAMS + 1 : 1);
+		ck_assert_uint_eq(c->program[i].run_ns, c->program[i].runs * 10);
+		ck_assert(i == 0 || strcmp(c->program[i - 1].name, c->program[i].name) < 0);
+	}
+	cell_free(back);
+	collect_free();
+}
+END_TEST
+
 START_TEST(test_merge)
 {
 	struct edr_cost other = some;
@@ -196,6 +281,12 @@ START_TEST(test_older_report)
 	ck_assert_int_eq(report_load(text.data, text.len, &cell, &info), -EBADMSG);
 	buf_clear(&text);
 	buf_adds(&text, reports[0].text.data);
+	/* None by program; none at all. */
+	take_away(&text, "\"programs\"", "null,");
+	ck_assert_int_eq(report_load(text.data, text.len, &cell, &info), 0);
+	ck_assert_uint_eq(cell_totals(cell)->cost.n_programs, 0);
+	cell_free(cell);
+	take_away(&text, ", \"program_cost\": 0", "0");
 	take_away(&text, "\"own_cost\"", "},");
 	take_away(&text, ", \"cost\": 1", "1");
 	ck_assert_int_eq(report_load(text.data, text.len, &cell, &info), 0);
@@ -229,18 +320,27 @@ START_TEST(test_due)
 END_TEST
 
 static struct edr_cost told;
+static struct edr_program_cost told_program[4];
+static size_t n_told_programs;
 
 static void keep(void *ctx, const struct edr_hdr *rec)
 {
 	(void)ctx;
-	ck_assert_uint_eq(rec->type, EDR_COST);
 	ck_assert_int_eq(wire_check(rec, rec->len), 0);
+	if (rec->type == EDR_PROGRAM_COST) {
+		ck_assert_uint_lt(n_told_programs, 4);
+		memcpy(&told_program[n_told_programs++], rec, sizeof(told_program[0]));
+		return;
+	}
+	ck_assert_uint_eq(rec->type, EDR_COST);
 	memcpy(&told, rec, sizeof(told));
 }
 
 START_TEST(test_tell)
 {
-	struct source_cost source = { 100, 50, 7, 4096 };
+	struct source_cost source = {
+		.bpf_ns = 100, .bpf_sampled_ns = 50, .bpf_sampled_runs = 7, .bpf_memory_bytes = 4096
+	};
 	struct cost c = { 0 };
 	volatile unsigned spin = 0;
 	edr_u64 first_ns;
@@ -256,7 +356,9 @@ START_TEST(test_tell)
 	ck_assert_uint_eq(told.bpf_memory_bytes, 4096);
 	ck_assert_uint_gt(told.memory_bytes, 100000);
 	ck_assert_uint_ge(told.memory_peak_bytes, told.memory_bytes);
-	source = (struct source_cost){ 130, 60, 9, 4096 };
+	source.bpf_ns = 130;
+	source.bpf_sampled_ns = 60;
+	source.bpf_sampled_runs = 9;
 	cost_tell(&c, &source, 6 * S, keep, NULL);
 	ck_assert_uint_eq(told.bpf_ns, 30);
 	ck_assert_uint_eq(told.bpf_sampled_ns, 10);
@@ -270,6 +372,38 @@ START_TEST(test_tell)
 	source.bpf_ns = 10;
 	cost_tell(&c, &source, 8 * S, keep, NULL);
 	ck_assert_uint_eq(told.bpf_ns, 0);
+	cost_close(&c);
+}
+END_TEST
+
+/* By program: what came since, of those that ran. */
+START_TEST(test_tell_programs)
+{
+	struct source_cost source = {
+		.n_programs = 3,
+		.program = { { "idle", 0, 0 }, { "one", 500, 5 }, { "two", 70, 7 } }
+	};
+	struct cost c = { 0 };
+
+	n_told_programs = 0;
+	cost_tell(&c, &source, 5 * S, keep, NULL);
+	ck_assert_uint_eq(n_told_programs, 2);
+	ck_assert_str_eq(told_program[0].name, "one");
+	ck_assert_uint_eq(told_program[0].run_ns, 500);
+	ck_assert_uint_eq(told_program[0].runs, 5);
+	ck_assert_uint_eq(told_program[0].hdr.time_ns, 5 * S);
+	source.program[2].runs++;
+	source.program[2].run_ns += 11;
+	cost_tell(&c, &source, 6 * S, keep, NULL);
+	ck_assert_uint_eq(n_told_programs, 3);
+	ck_assert_str_eq(told_program[2].name, "two");
+	ck_assert_uint_eq(told_program[2].run_ns, 11);
+	ck_assert_uint_eq(told_program[2].runs, 1);
+	cost_lose_source(&c);
+	source.n_programs = 2;
+	cost_tell(&c, &source, 7 * S, keep, NULL);
+	ck_assert_uint_eq(n_told_programs, 4);
+	ck_assert_uint_eq(told_program[3].run_ns, 500);
 	cost_close(&c);
 }
 END_TEST
@@ -314,9 +448,10 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		test_cell,  test_not_known,    test_forged,
-		test_merge, test_older_report, test_due,
-		test_tell,  test_rates,	       test_rates_without_events,
+		test_cell,	    test_not_known,	test_forged,
+		test_programs,	    test_many_programs, test_merge,
+		test_older_report,  test_due,		test_tell,
+		test_tell_programs, test_rates,		test_rates_without_events,
 	};
 
 	return suite_run("cost", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 60);

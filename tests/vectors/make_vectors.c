@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * make_vectors FOLDER: writes the golden vectors, a record (.bin) and its line of JSON (.json) for each function below.
- * A new event needs one function and one row in `vectors`. Read the JSON before you commit it: it is what ships.
+ * make_vectors FOLDER: writes the golden vectors, a record (.bin) and its line of JSON (.json) for
+ * each function below. A new event needs one function and one row in `vectors`. Read the JSON
+ * before you commit it: it is what ships.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +28,10 @@
 #define STR(b, event, field, text) \
 	wire_build_str(b, offsetof(struct edr_##event, field), text, sizeof(text) - 1)
 
-/* What an attacker would put there: other log lines, quotes, escapes, half UTF-8, text that runs the other way. */
+/*
+ * What an attacker would put there: other log lines, quotes, escapes, half UTF-8, text that runs
+ * the other way.
+ */
 #define HOSTILE_ARGS                                    \
 	"x [1] execve(a)\0"                             \
 	"-c\0"                                          \
@@ -382,6 +386,16 @@ static void make_cost(struct wire_build *b, struct buf *out)
 	wire_build_begin(b, out, EDR_COST, &e);
 }
 
+static void make_program_cost(struct wire_build *b, struct buf *out)
+{
+	struct edr_program_cost e = { .hdr = { .time_ns = 1234567890123 },
+				      .run_ns = 18446744073709551615ULL,
+				      .runs = 7,
+				      .name = "sys_enter_\033[2J\xff" };
+
+	wire_build_begin(b, out, EDR_PROGRAM_COST, &e);
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct wire_build *b, struct buf *out);
@@ -414,6 +428,7 @@ static const struct {
 	{ "loss-unknown", make_loss_unknown },
 	{ "blind", make_blind },
 	{ "cost", make_cost },
+	{ "program_cost", make_program_cost },
 };
 
 static void write_file(const char *folder, const char *name, const char *suffix, const void *data,
