@@ -22,6 +22,7 @@
 #define EINTR 4
 #define TCP_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_SYN_SENT 2
+#define TCP_SYN_RECV 3
 
 struct sockaddr_in_ {
 	u16 family;
@@ -49,8 +50,8 @@ static void announce(struct bpf_sock_addr *ctx);
  * the table when another socket has that slot. No LRU: what finds no room is counted, not pushed out in silence.
  *
  * The answer comes in by an interrupt, and one that interrupts a program at the same tracepoint is skipped: by 6.18 without
- * a count, 1 of 100 where the answers come to another CPU. Then the socket's next change tells what was missed, late, and
- * where none was seen before the socket's memory serves another connect, the result counts as dropped.
+ * a count, 1 of 100 where the answers come to another CPU. Then the socket's next change tells what was missed, late. Where
+ * there is none, the result counts as dropped when the socket's memory serves another connection.
  */
 #define PENDING_SLOTS 1024
 #define PENDING_ENDED 1u      /* the socket has a result, and the rest below is filled in */
@@ -63,7 +64,7 @@ struct pending_connect {
 	s32 result;
 	u64 end_ns;
 	u32 peer_len;
-	u8 peer[sizeof(struct sockaddr_in6_)];
+	u8 peer[sizeof(struct sockaddr_in6_)] __attribute__((aligned(4))); /* zeros behind it */
 };
 struct pending_slot {
 	u64 owner;
@@ -197,13 +198,13 @@ static __always_inline void result_emit(struct pending_connect *p)
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 256);
-	__type(key, u64[2]); /* socket, time of its result */
+	__type(key, u64[2]); /* socket, start of its connect */
 	__type(value, u32);
 } results_contested SEC(".maps");
 
-static __always_inline bool result_is_ours(u64 key, const struct pending_connect *p)
+static __always_inline bool result_is_ours(u64 key, u64 start_ns)
 {
-	u64 id[2] = { key, p->end_ns };
+	u64 id[2] = { key, start_ns };
 	u32 one = 1;
 
 	return !bpf_map_update_elem(&results_contested, id, &one, BPF_NOEXIST);
@@ -219,11 +220,13 @@ static __always_inline u32 pending_mark(struct pending_connect *p, u32 mark)
 /* The socket has its result. While the call is under way, that is for connect_settled(). */
 static __always_inline void connect_ended(u64 key, struct pending_connect *p)
 {
+	u64 start_ns =
+		p->hdr.time_ns; /* before the mark: after it the slot may soon be another's */
 	u32 marks = pending_mark(p, PENDING_ENDED);
 
 	if (!(marks & PENDING_OPEN))
 		return;
-	if (marks & PENDING_LEFT || result_is_ours(key, p)) {
+	if (marks & PENDING_LEFT || result_is_ours(key, start_ns)) {
 		result_emit(p);
 		pending_end(key);
 	}
@@ -237,20 +240,40 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 {
 	struct pending_connect *p = pending_of(key);
 	bool open = ret == -EINPROGRESS || ret == -EINTR;
+	u64 start_ns;
 
 	if (!p)
 		return;
+	start_ns = p->hdr.time_ns;
 	if ((open || ret == 0) && !(*(volatile u32 *)&p->marks & PENDING_ENDED)) {
 		if (!(pending_mark(p, PENDING_OPEN) & PENDING_ENDED)) {
 			pending_mark(p, PENDING_LEFT);
 			return; /* the socket will tell */
 		}
-		if (!result_is_ours(key, p))
+		if (!result_is_ours(key, start_ns))
 			return;
 	}
 	if (open) /* there is one, since the moment of its return */
 		result_emit(p);
 	pending_end(key);
+}
+
+/* Is it still the connection that was begun? Memory of a socket that was not seen to end may serve one that others opened. */
+static __always_inline bool same_peer(const struct pending_connect *p, const u8 *peer)
+{
+	const u32 *a = (const void *)p->peer, *b = (const void *)peer;
+
+	for (u32 i = 0; i < sizeof(p->peer) / sizeof(*a); i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
+/* Both ends may have sent a SYN (SYN_RECV). */
+static __always_inline bool connect_may_end(u32 from, u32 to)
+{
+	return (from == TCP_SYN_SENT && to != TCP_SYN_RECV) || from == TCP_SYN_RECV ||
+	       from == TCP_ESTABLISHED;
 }
 
 /* A socket goes to SYN_SENT. One that had this address before, and was not seen to end, has no result. */

@@ -98,14 +98,24 @@ static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 
 /* In whatever context the answer came in: the process is the one that was noted. Why it failed the tracepoint does not
  * tell; the call may. */
-static __always_inline void tcp_connect_ends(u64 key, u32 state, bool late)
+static __always_inline void tcp_connect_ends(void *ctx, u64 key, u32 from, u32 state)
 {
 	struct pending_connect *p = pending_of(key);
+	struct pending_connect now = {};
 
 	if (!p || p->marks & PENDING_ENDED)
 		return;
-	if (late)
+	if (from != TCP_SYN_SENT) {
+		peer_of_tracepoint(&now, ctx);
+		if (!same_peer(p, now.peer)) {
+			connect_begun(key, 0, false);
+			return;
+		}
+	}
+	if (from == TCP_ESTABLISHED) {
 		p->hdr.flags |= EDR_F_LATE;
+		state = from;
+	}
 	p->result = state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
 	connect_ended(key, p);
@@ -118,7 +128,7 @@ int inet_sock_set_state(void *ctx)
 	    to = field(ctx, fields.sock_newstate, sizeof(to));
 	u64 key;
 
-	if (from != TCP_SYN_SENT && to != TCP_SYN_SENT && from != TCP_ESTABLISHED)
+	if (to != TCP_SYN_SENT && !connect_may_end(from, to))
 		return 0;
 	/* one byte before 5.6 */
 	if ((u16)field(ctx, fields.sock_protocol, fields.sock_protocol_bytes == 1 ? 1 : 2) !=
@@ -128,7 +138,7 @@ int inet_sock_set_state(void *ctx)
 	if (to == TCP_SYN_SENT)
 		tcp_connect_begins(ctx, key);
 	else
-		tcp_connect_ends(key, from == TCP_SYN_SENT ? to : from, from != TCP_SYN_SENT);
+		tcp_connect_ends(ctx, key, from, to);
 	return 0;
 }
 

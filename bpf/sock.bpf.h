@@ -136,6 +136,7 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 	}
 	pending.hdr = r.e.hdr;
 	__builtin_memcpy(pending.comm, r.e.comm, sizeof(pending.comm));
+	pending.peer_len = sock_peer(sk, pending.peer);
 	connect_begun(key, &pending, call);
 	if (call) {
 		call->sk = key;
@@ -148,21 +149,30 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 	connect_emit(&r, sock_peer(sk, r.addr));
 }
 
-/* In whatever context the answer came in: the process is the one that was noted. */
-static __always_inline void tcp_connect_ends(struct sock *sk, int state, bool late)
+/* In whatever context the answer came in: the process is the one that was noted. from: the state that the socket leaves. */
+static __always_inline void tcp_connect_ends(struct sock *sk, int from, int state)
 {
 	u64 key = sock_key(sk);
 	struct pending_connect *p = pending_of(key);
+	struct pending_connect now = {};
 	int err;
 
 	if (!p || p->marks & PENDING_ENDED)
 		return;
-	if (late)
+	if (from != TCP_SYN_SENT) {
+		sock_peer(sk, now.peer);
+		if (!same_peer(p, now.peer)) {
+			connect_begun(key, 0, false);
+			return;
+		}
+	}
+	if (from == TCP_ESTABLISHED) {
 		p->hdr.flags |= EDR_F_LATE;
+		state = from;
+	}
 	err = sk->sk_err;
 	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
-	p->peer_len = sock_peer(sk, p->peer);
 	connect_ended(key, p);
 }
 
@@ -174,10 +184,8 @@ int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 
 	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
 		tcp_connect_begins(sk);
-	else if (from == TCP_SYN_SENT)
-		tcp_connect_ends(sk, to, false);
-	else if (from == TCP_ESTABLISHED)
-		tcp_connect_ends(sk, from, true);
+	else if (connect_may_end(from, to))
+		tcp_connect_ends(sk, from, to);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 #include "edr/wire.h"
 
 /* The reader sets `sleeps` before it goes to sleep: the next record has to wake it. `hurry`: it has been woken for a
- * filling ring; it clears that when it has drained the rings. */
+ * filling ring; it clears that when it begins to drain them. */
 struct edr_reader_state {
 	edr_u32 sleeps;
 	edr_u32 hurry;

@@ -299,6 +299,19 @@ static void warn_restart(const struct conf_set *started, const struct conf_set *
 	buf_free(&text);
 }
 
+/* A size that was set is what it was set to. */
+static void tell_sizes(const struct conf *conf)
+{
+	const size_t most_mib = (conf_most_bytes(conf) + ((size_t)1 << 20) - 1) >> 20;
+
+	if (most_mib > conf->memory_mb)
+		log_warn("run",
+			 "memory_mb is %u, but with the sizes that are set (ring_*_kb, max_*) up "
+			 "to %zu "
+			 "MiB can be used: leave them at 0, or raise memory_mb",
+			 conf->memory_mb, most_mib);
+}
+
 static void reload(struct live *l)
 {
 	struct conf_set *set = NULL;
@@ -315,6 +328,7 @@ static void reload(struct live *l)
 	engine_reconfigure(&l->engine, conf_get(set));
 	log_info("run", "configuration read again; a new interval begins with the next cell");
 	warn_restart(l->cfg->set, set);
+	tell_sizes(conf_get(set));
 	free(file);
 }
 
@@ -388,19 +402,6 @@ static int stop(struct live *l)
 	if (status == 0)
 		log_info("run", "stopped; all is written");
 	return status;
-}
-
-/* Once: a size that was set is what it was set to. */
-static void tell_sizes(const struct conf *conf)
-{
-	const size_t most_mib = (conf_most_bytes(conf) + ((size_t)1 << 20) - 1) >> 20;
-
-	if (most_mib > conf->memory_mb)
-		log_warn("run",
-			 "memory_mb is %u, but with the sizes that are set (ring_*_kb, max_*) up "
-			 "to %zu "
-			 "MiB can be used: leave them at 0, or raise memory_mb",
-			 conf->memory_mb, most_mib);
 }
 
 static int open_all(struct live *l, char *err, size_t err_size)

@@ -16,7 +16,7 @@
  *	sinks            1/32   what waits for --output, --stdout and --record together, in chunks that
  *	                        are half full at least
  *	batch            1/64   twice, with its index
- *	kernel tables    24 entries a MiB
+ *	kernel tables    24 entries a MiB; with ftrace, which has none of them, as many bytes of tasks
  */
 #include "conf/conf.h"
 #include "util/pow2.h"

@@ -145,6 +145,7 @@ static size_t ring_bytes(size_t asked)
 	return asked < least ? least : asked > most ? most : pow2_down(2 * asked - 1);
 }
 
+#define TABLE_LEAST 256 /* LRU tables keep up to 128 free ones for each CPU */
 /* What is under way in the kernel, and how many quarters of table_entries each of them has. */
 static const struct table_row {
 	const char *map;
@@ -163,9 +164,11 @@ static int size_tables(struct bpf_object *obj, unsigned entries)
 	for (size_t i = 0; entries && !err && i < sizeof(tables) / sizeof(*tables); i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(obj, tables[i].map);
 
+		size_t n = (size_t)entries * tables[i].quarters / 4 + 1;
+
 		if (map)
 			err = bpf_map__set_max_entries(
-				map, (unsigned)((size_t)entries * tables[i].quarters / 4) + 1);
+				map, (unsigned)(n < TABLE_LEAST ? TABLE_LEAST : n));
 	}
 	return err;
 }

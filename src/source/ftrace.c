@@ -27,7 +27,6 @@
 #define GATHER_MS 100
 #define HURRY_MS 10	     /* when a buffer was nearly an eighth full */
 #define SLACK_NS 10000000ULL /* an event may reach its buffer this much later than its time says */
-#define MAX_TASKS 65536
 #define SUBBUF_KB "16" /* pages of a buffer, where the kernel lets us choose: a longer event fits */
 #define MIN_BUFFER_BYTES 65536
 #define DRAIN_WAIT_US 20000
@@ -343,7 +342,7 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	if (source_in_initial_pid_ns())
 		s->reader.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s->reader.cgroup = cgroup_open_root(&part);
-	ft_translate_init(&s->translate, cfg, s->reader.proc, (edr_u32)getpid(), MAX_TASKS);
+	ft_translate_init(&s->translate, cfg, s->reader.proc, (edr_u32)getpid(), ft_max_tasks(cfg));
 	s->translate.has_newtask = s->granted.newtask;
 	s->translate.last_code_counts = s->granted.quick_threads;
 	s->translate.has_rename = s->granted.rename;

@@ -10,6 +10,13 @@
 #define KTHREADD 2 /* the kernel's own threads are its children */
 /* So much later than the start of a process its first event may come: more would take a look at /proc anyway. */
 #define FORK_TAKES_NS 2000000
+#define MAX_TASKS 65536 /* where nobody says otherwise */
+#define TASKS_PER_ENTRY 4
+
+size_t ft_max_tasks(const struct source_config *cfg)
+{
+	return cfg->table_entries ? (size_t)cfg->table_entries * TASKS_PER_ENTRY : MAX_TASKS;
+}
 
 void ft_translate_init(struct ft_translate *t, const struct source_config *cfg, int proc,
 		       edr_u32 self, size_t max_tasks)

@@ -57,6 +57,8 @@ struct ft_translate {
 	edr_u64 cgroups_told[FT_CGROUPS];
 };
 
+/* Tasks that memory_mb has room for: those bytes that a BPF source's kernel tables take. */
+size_t ft_max_tasks(const struct source_config *cfg);
 void ft_translate_init(struct ft_translate *t, const struct source_config *cfg, int proc,
 		       edr_u32 self, size_t max_tasks);
 void ft_translate_free(struct ft_translate *t);

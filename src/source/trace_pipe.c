@@ -31,7 +31,6 @@
 #define ROUND 4096		/* reads a pump */
 #define DRAIN_ROUNDS 256	/* at the end; somebody may write faster than we read */
 #define NAP_MS 150
-#define MAX_TASKS 65536
 #define GUESS_NS 10000000ULL /* so much may our guess at the time of an event be late */
 
 /* What the translation reads of an event, laid out as one of ftrace's: no field lies below 8. */
@@ -334,9 +333,11 @@ static int text_pump(struct source *s, int timeout_ms, source_record_fn fn, void
 	e = take_round(s);
 	n = hand_out(s);
 	/* With more to read, all is known only up to what has been read. */
-	if (stream_tick_due(&s->stream, now))
+	if (stream_tick_due(&s->stream, now)) {
 		stream_tick(&s->stream, now,
 			    e > 0 || now < s->stream.last_ns ? s->stream.last_ns : now);
+		s->offset_known = false; /* a suspended host has moved the clocks apart */
+	}
 	return e < 0 ? e : (int)n;
 }
 
@@ -461,7 +462,7 @@ static int text_open(struct source **out, const struct source_config *cfg, char 
 	if (!s)
 		return e;
 	s->fd = s->proc = s->cgroup = -1;
-	ft_translate_init(&s->translate, cfg, -1, (edr_u32)getpid(), MAX_TASKS);
+	ft_translate_init(&s->translate, cfg, -1, (edr_u32)getpid(), ft_max_tasks(cfg));
 	s->agent = strdup(cfg->agent ? cfg->agent : "");
 	s->data = malloc(READ_BYTES);
 	if (s->agent && s->data)

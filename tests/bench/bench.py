@@ -269,7 +269,7 @@ def against(us, them):
            ratio(us["paced_cpu_ms_per_1000"], them["paced_cpu_ms_per_1000"])]
     for name, ours in us["loads"].items():
         theirs = them["loads"][name]
-        row.append(ratio(ours["cpu"]["median"], theirs["cpu"]["median"], ours, theirs))
+        row += [ratio(ours[what]["median"], theirs[what]["median"], ours, theirs) for what in ("wall", "cpu")]
     return row + [ratio(us["memory_storm"]["total"], them["memory_storm"]["total"]),
                   ratio(us["first_event_s"], them["first_event_s"]), f"{n_lost(us)} by {n_lost(them)}"]
 
@@ -279,7 +279,7 @@ def against_peers(us, agents, loads):
     if us not in agents or not peers:
         return ""
     return f"\n{us} by each peer: below 1 is better\n\n" + table(
-        ["peer", "agent CPU", f"at {PACED_RATE}/s"] + [f"{x} (CPU)" for x in loads] + ["memory", "first event", "execs lost"],
+        ["peer", "agent CPU", f"at {PACED_RATE}/s"] + [f"{x} ({what})" for x in loads for what in ("time", "CPU")] + ["memory", "first event", "execs lost"],
         [[n] + against(agents[us], agents[n]) for n in peers])
 
 

@@ -6,7 +6,7 @@
 # skips a program that a softirq finds running on its CPU, which happens on a busy host.
 . "$(dirname "$0")/lib.sh"
 
-calls=4000 # threads, with consecutive numbers: each slot is wanted by one or two of them
+calls=3000 # threads, with consecutive numbers: each slot is wanted by one or two of them
 sockets=5000
 
 # crowd WORD...: runs it; what it says is in $T/said.
@@ -57,7 +57,7 @@ crowd_of_sockets()
 	all_told "$1: TCP connects told" connect $sockets
 	by_result connect_result
 	all_told "$1: results told" connect_result $sockets
-	# The others among the refused are told late, when nobody knows any more why they failed.
+	# The others were closed without an answer, at the program's end at the latest: their result is null.
 	assert_le "$1: refused" "$(said refused)" "$(told ECONNREFUSED)"
 	assert_ge "$1: refused" $((sockets / 4)) "$(told ECONNREFUSED)"
 }
