@@ -6,6 +6,7 @@
 #include "report/report.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,10 +114,19 @@ static void pass_parts(struct report_writer *w, int err)
 	w->retry_at_ms = 0;
 }
 
+/* The tables of a large cell, and its JSON, were many small pieces: glibc would keep the pages between those that stay. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 static void write_head(struct report_writer *w)
 {
 	struct queue_item *i = w->queue.head;
 	const bool more_comes = i->kind == QUEUE_PARTS; /* a cell at least */
+	const bool cell = i->kind == QUEUE_CELL;
 	char name[128] = "";
 	bool last;
 	int err;
@@ -147,6 +157,8 @@ static void write_head(struct report_writer *w)
 	/* How often nothing waits is chance, and chain.json counts its own writings. */
 	if (last && !more_comes && !w->cfg.wait_for_room)
 		report_shelf_settle(w->shelf);
+	if (cell)
+		give_memory_back();
 	pthread_mutex_lock(&w->lock);
 }
 
