@@ -51,7 +51,8 @@ static void announce(struct bpf_sock_addr *ctx);
  *
  * The answer comes in by an interrupt, and one that interrupts a program at the same tracepoint is skipped: by 6.18 without
  * a count, 1 of 100 where the answers come to another CPU. Then the socket's next change tells what was missed, late. Where
- * there is none, the result counts as dropped when the socket's memory serves another connection.
+ * there is none, the result counts as dropped when the socket's memory serves another connection. Neither, when the call
+ * has said it.
  */
 #define PENDING_SLOTS 1024
 #define PENDING_ENDED 1u      /* the socket has a result, and the rest below is filled in */
@@ -61,6 +62,7 @@ struct pending_connect {
 	struct edr_hdr hdr; /* of the process that connects; time_ns is the start */
 	edr_comm comm;
 	u32 marks; /* PENDING_* */
+	u32 said;  /* the call returned 0: it is told, unless the SYN waits for data */
 	s32 result;
 	u64 end_ns;
 	u32 peer_len;
@@ -245,6 +247,7 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 	if (!p)
 		return;
 	start_ns = p->hdr.time_ns;
+	p->said = ret == 0;
 	if ((open || ret == 0) && !(*(volatile u32 *)&p->marks & PENDING_ENDED)) {
 		if (!(pending_mark(p, PENDING_OPEN) & PENDING_ENDED)) {
 			pending_mark(p, PENDING_LEFT);
@@ -279,7 +282,10 @@ static __always_inline bool connect_may_end(u32 from, u32 to)
 /* A socket goes to SYN_SENT. One that had this address before, and was not seen to end, has no result. */
 static __always_inline void connect_begun(u64 key, struct pending_connect *p, bool in_call)
 {
-	if (pending_end(key))
+	struct pending_connect *before = pending_of(key);
+	bool lost = before && !before->said;
+
+	if (before && pending_end(key) && lost)
 		emit_lost(EDR_CONNECT_RESULT);
 	if (!p)
 		return;

@@ -113,6 +113,10 @@ static __always_inline void tcp_connect_ends(void *ctx, u64 key, u32 from, u32 s
 		}
 	}
 	if (from == TCP_ESTABLISHED) {
+		if (p->said) {
+			pending_end(key);
+			return;
+		}
 		p->hdr.flags |= EDR_F_LATE;
 		state = from;
 	}

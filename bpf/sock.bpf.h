@@ -167,6 +167,10 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int from, int stat
 		}
 	}
 	if (from == TCP_ESTABLISHED) {
+		if (p->said) {
+			pending_end(key);
+			return;
+		}
 		p->hdr.flags |= EDR_F_LATE;
 		state = from;
 	}

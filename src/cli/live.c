@@ -315,6 +315,7 @@ static void tell_sizes(const struct conf *conf)
 static void reload(struct live *l)
 {
 	struct conf_set *set = NULL;
+	struct conf in_force;
 	char err[CLI_ERR_MAX];
 	char *file = NULL;
 
@@ -325,10 +326,13 @@ static void reload(struct live *l)
 	}
 	conf_free(l->current);
 	l->current = set;
-	engine_reconfigure(&l->engine, conf_get(set));
+	/* Sizes that can change are shares of the memory_mb that we began with. */
+	in_force = *conf_get(set);
+	in_force.memory_mb = conf_get(l->cfg->set)->memory_mb;
+	engine_reconfigure(&l->engine, &in_force);
 	log_info("run", "configuration read again; a new interval begins with the next cell");
 	warn_restart(l->cfg->set, set);
-	tell_sizes(conf_get(set));
+	tell_sizes(&in_force);
 	free(file);
 }
 

@@ -203,7 +203,7 @@ const struct conf_key conf_table[] = {
 		  "on "
 		  "the host; a usual one needs a quarter. What does not fit is counted. All sizes "
 		  "below and the kernel buffers are shares of it; one that is set is not, and when "
-		  "those that are set are too large for it, the log says so at the start." },
+		  "those that are set are too large for it, the log says so." },
 	{ "LIMITS", "max_processes", CONF_UINT, 0, AT(max_processes), "0", 0, 4194304,
 	  .help = "Processes that are remembered. 0: 192 for each MiB of "
 		  "memory_mb above 9." },

@@ -334,15 +334,6 @@ static int wait_batch(struct source *s, int timeout_ms)
 	return wait_events(s, at_most(s, FIRST_GATHER_MS));
 }
 
-/* Up to where the stream is complete: a later tick could close a window too early. */
-static edr_u64 complete_to(const struct source *s, edr_u64 gathered_ns, edr_u64 now_ns)
-{
-	const bool all = !s->batch.n && s->rings[0].drained && s->rings[1].drained;
-	const edr_u64 to = all ? now_ns - SLACK_NS : gathered_ns;
-
-	return to > s->stream.last_ns ? to : s->stream.last_ns;
-}
-
 static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void *ctx)
 {
 	edr_u64 complete, now;
@@ -368,7 +359,9 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 	if (stream_tick_due(&s->stream, now)) {
 		read_misses(s);
 		tell_losses(s);
-		stream_tick(&s->stream, now, complete_to(s, complete, now));
+		/* The stream is complete only up to here: a later tick could close a window too early. */
+		stream_tick(&s->stream, now,
+			    complete > s->stream.last_ns ? complete : s->stream.last_ns);
 		bpf_cost_tick(&s->cost, &s->load, source_boot_ns(), events_seen(s));
 	}
 	return (int)n;

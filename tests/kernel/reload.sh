@@ -53,6 +53,12 @@ reload "did you mean report_interval?"
 # What only a restart can change is named; what can change now, does.
 printf '[SOURCE]\nhooks = lean\n[DEFAULT]\ndebug = true\n' >"$T/empty.conf"
 reload "these changes wait for a restart: hooks"
+# With memory_mb wait the sizes that are shares of it.
+printf '[LIMITS]\nmemory_mb = 1024\nmax_executables = 100000\n' >"$T/empty.conf"
+reload "these changes wait for a restart: memory_mb"
+assert "the log says what was set too large" wait_for 5 logged "memory_mb is 128, but with the sizes that are set"
+printf '[SOURCE]\nhooks = lean\n[DEFAULT]\ndebug = true\n' >"$T/empty.conf"
+reload "configuration read again"
 shown()
 {
 	"$TRUTH/noop" shown-by-debug
