@@ -279,19 +279,41 @@ static __always_inline bool connect_may_end(u32 from, u32 to)
 	       from == TCP_ESTABLISHED;
 }
 
-/* A socket goes to SYN_SENT. One that had this address before, and was not seen to end, has no result. */
-static __always_inline void connect_begun(u64 key, struct pending_connect *p, bool in_call)
+/* The socket's memory serves another connection now. One that was not seen to end has no result. */
+static __always_inline void pending_forget(u64 key)
 {
 	struct pending_connect *before = pending_of(key);
 	bool lost = before && !before->said;
 
 	if (before && pending_end(key) && lost)
 		emit_lost(EDR_CONNECT_RESULT);
-	if (!p)
-		return;
+}
+
+/* A socket goes to SYN_SENT. */
+static __always_inline void connect_begun(u64 key, struct pending_connect *p, bool in_call)
+{
+	pending_forget(key);
 	p->marks = in_call ? 0 : PENDING_OPEN | PENDING_LEFT;
 	if (!pending_begin(key, p))
 		emit_lost(EDR_CONNECT_RESULT);
+}
+
+/* Is this change of a socket, which leaves that state, the end of what was begun? Forgets what it is not. */
+static __always_inline bool connect_ends(u64 key, struct pending_connect *p, u32 from,
+					 const u8 *peer)
+{
+	if (from != TCP_SYN_SENT && !same_peer(p, peer)) {
+		pending_forget(key);
+		return false;
+	}
+	if (from != TCP_ESTABLISHED)
+		return true;
+	if (p->said) {
+		pending_end(key);
+		return false;
+	}
+	p->hdr.flags |= EDR_F_LATE;
+	return true;
 }
 
 /* There are more connects under way than we can remember: what is known at entry has to do. The cgroup hook tells of

@@ -77,7 +77,7 @@ static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 	struct connect_record r;
 
 	if (!connect_init(&r, ids, EDR_SEEN_SOCKET)) {
-		connect_begun(key, 0, false);
+		pending_forget(key);
 		return;
 	}
 	pending.hdr = r.e.hdr;
@@ -105,22 +105,11 @@ static __always_inline void tcp_connect_ends(void *ctx, u64 key, u32 from, u32 s
 
 	if (!p || p->marks & PENDING_ENDED)
 		return;
-	if (from != TCP_SYN_SENT) {
+	if (from != TCP_SYN_SENT)
 		peer_of_tracepoint(&now, ctx);
-		if (!same_peer(p, now.peer)) {
-			connect_begun(key, 0, false);
-			return;
-		}
-	}
-	if (from == TCP_ESTABLISHED) {
-		if (p->said) {
-			pending_end(key);
-			return;
-		}
-		p->hdr.flags |= EDR_F_LATE;
-		state = from;
-	}
-	p->result = state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
+	if (!connect_ends(key, p, from, now.peer))
+		return;
+	p->result = from == TCP_ESTABLISHED || state == TCP_ESTABLISHED ? 0 : EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
 	connect_ended(key, p);
 }

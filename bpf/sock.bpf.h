@@ -131,7 +131,7 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 	struct connect_record r;
 
 	if (!connect_init(&r, ids, EDR_SEEN_SOCKET)) {
-		connect_begun(key, 0, false);
+		pending_forget(key);
 		return;
 	}
 	pending.hdr = r.e.hdr;
@@ -154,28 +154,19 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int from, int stat
 {
 	u64 key = sock_key(sk);
 	struct pending_connect *p = pending_of(key);
-	struct pending_connect now = {};
+	u8 peer[sizeof(p->peer)] __attribute__((aligned(4))) = {};
 	int err;
 
 	if (!p || p->marks & PENDING_ENDED)
 		return;
-	if (from != TCP_SYN_SENT) {
-		sock_peer(sk, now.peer);
-		if (!same_peer(p, now.peer)) {
-			connect_begun(key, 0, false);
-			return;
-		}
-	}
-	if (from == TCP_ESTABLISHED) {
-		if (p->said) {
-			pending_end(key);
-			return;
-		}
-		p->hdr.flags |= EDR_F_LATE;
-		state = from;
-	}
+	if (from != TCP_SYN_SENT)
+		sock_peer(sk, peer);
+	if (!connect_ends(key, p, from, peer))
+		return;
 	err = sk->sk_err;
-	p->result = state == TCP_ESTABLISHED ? 0 : err ? -err : EDR_RESULT_UNKNOWN;
+	p->result = from == TCP_ESTABLISHED || state == TCP_ESTABLISHED ? 0
+		    : err						? -err
+									: EDR_RESULT_UNKNOWN;
 	p->end_ns = bpf_ktime_get_boot_ns();
 	connect_ended(key, p);
 }

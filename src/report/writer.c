@@ -115,7 +115,7 @@ static void pass_parts(struct report_writer *w, int err)
 }
 
 /* The tables of a large cell, and its JSON, were many small pieces: glibc would keep the pages between those that stay. */
-static void give_memory_back(void)
+static void give_pages_back(void)
 {
 #ifdef __GLIBC__
 	malloc_trim(0);
@@ -158,7 +158,7 @@ static void write_head(struct report_writer *w)
 	if (last && !more_comes && !w->cfg.wait_for_room)
 		report_shelf_settle(w->shelf);
 	if (cell)
-		give_memory_back();
+		give_pages_back();
 	pthread_mutex_lock(&w->lock);
 }
 
