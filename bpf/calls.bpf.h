@@ -58,7 +58,7 @@ struct {
  * A thread in a connect has a slot, for a table costs more than all else that a connect does with its entry. Who finds his
  * slot taken goes to the table. It is given back when the call returns and not kept for the next one: where the kernel skips
  * programs (7.x) a thread's end may not be seen, and its slot would stay taken. Now that takes two of its programs, skipped
- * one after the other; and then until another thread with the same tid connects or ends.
+ * one after the other with their copies (again.bpf.h); and then until another thread with the same tid connects or ends.
  */
 #define CONNECT_SLOTS 2048
 

@@ -20,6 +20,7 @@
 
 #include "compat.bpf.h"
 #include "emit.bpf.h"
+#include "again.bpf.h"
 #include "current.bpf.h"
 #include "filter.bpf.h"
 #include "calls.bpf.h"

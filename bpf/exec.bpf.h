@@ -163,13 +163,14 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 		emit_exec(s, at, EDR_EXEC);
 }
 
-SEC("tp_btf/sched_process_exec")
-int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int process_execs(struct bpf_raw_tracepoint_args *ctx, bool again)
 {
 	struct task_struct *task = (void *)ctx->args[0];
 	u32 old_tid = ctx->args[1], slot;
 	struct scratch *s;
 
+	if (done_before(EDR_EXEC, again))
+		return 0;
 	if (old_tid != (u32)task->pid) /* no thread has that tid any more */
 		calls_forget(old_tid);
 	if ((u32)task->tgid == self_tgid)
@@ -182,6 +183,18 @@ int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 	exec_report(s, task, old_tid, (void *)ctx->args[2]);
 	scratch_put(&slot);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	return process_execs(ctx, false);
+}
+
+SEC("tp_btf/sched_process_exec")
+int sched_process_exec_again(struct bpf_raw_tracepoint_args *ctx)
+{
+	return process_execs(ctx, true);
 }
 
 /* ---- what exec_failed.bpf.h wants to know ---- */

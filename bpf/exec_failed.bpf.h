@@ -91,13 +91,13 @@ static __always_inline void exec_failed_report(struct scratch *s, struct syscall
 		emit_noisy(s, at, EDR_EXEC_FAILED);
 }
 
-static __always_inline int exec_returns(struct syscall_exit_ctx *ctx, bool at)
+static __always_inline int exec_returns(struct syscall_exit_ctx *ctx, bool at, bool again)
 {
 	struct scratch *s;
 	s64 ret = ctx->ret;
 	u32 slot;
 
-	if (ret >= 0)
+	if (ret >= 0 || done_before(EDR_EXEC_FAILED, again))
 		return 0;
 	s = scratch_get(&slot);
 	if (!s) {
@@ -112,13 +112,25 @@ static __always_inline int exec_returns(struct syscall_exit_ctx *ctx, bool at)
 SEC("tp/syscalls/sys_exit_execve")
 int sys_exit_execve(struct syscall_exit_ctx *ctx)
 {
-	return exec_returns(ctx, false);
+	return exec_returns(ctx, false, false);
+}
+
+SEC("tp/syscalls/sys_exit_execve")
+int sys_exit_execve_again(struct syscall_exit_ctx *ctx)
+{
+	return exec_returns(ctx, false, true);
 }
 
 SEC("tp/syscalls/sys_exit_execveat")
 int sys_exit_execveat(struct syscall_exit_ctx *ctx)
 {
-	return exec_returns(ctx, true);
+	return exec_returns(ctx, true, false);
+}
+
+SEC("tp/syscalls/sys_exit_execveat")
+int sys_exit_execveat_again(struct syscall_exit_ctx *ctx)
+{
+	return exec_returns(ctx, true, true);
 }
 
 #endif

@@ -11,7 +11,10 @@
 #ifndef EDR_FRAME_BPF_H
 #define EDR_FRAME_BPF_H
 
-#define NO_CALL -1 /* any will do */
+/* Instead of the number of a call: any will do; or an exec's at its end, when the mode is already that of the new program
+ * and the number still that of the old one's call. */
+#define NO_CALL -1
+#define SOME_EXEC -2
 
 struct frame {
 	u64 at; /* of the registers; 0: not found */
@@ -63,7 +66,7 @@ static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 	if (bpf_probe_read_kernel(&r, sizeof(r), (void *)(at + FRAME_REGS_AT)))
 		return false;
 	if ((r.cs != USER_CS && r.cs != USER32_CS) || r.ss != USER_DS || !(r.flags & EFLAGS_IF) ||
-	    (nr != NO_CALL && (s32)r.orig_ax != nr))
+	    (nr >= 0 && (s32)r.orig_ax != nr))
 		return false;
 	f->at = at;
 	f->nr = r.orig_ax;
@@ -86,6 +89,7 @@ static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 #define NR_COMPAT_EXIT_GROUP 248
 #define NR_CLONE 220
 #define REGS_SP 248
+#define REGS_COMPAT_SP 104 /* a 32-bit program's is r13; sp is 0 then */
 #define PSR_MODE_MASK 0xf
 #define PSR_MODE32_BIT 0x10 /* arch/arm64/include/uapi/asm/ptrace.h */
 #define NR_COMPAT_EXECVE 11
@@ -112,14 +116,24 @@ static __always_inline bool frame_nr_known(const struct frame_regs *r)
 	       r->nr == NR_EXIT || r->nr == NR_EXIT_GROUP;
 }
 
+static __always_inline bool frame_nr_fits(const struct frame_regs *r, s32 nr)
+{
+	if (nr == SOME_EXEC)
+		return r->nr == NR_EXECVE || r->nr == NR_EXECVEAT || r->nr == NR_COMPAT_EXECVE ||
+		       r->nr == NR_COMPAT_EXECVEAT;
+	return nr == NO_CALL ? frame_nr_known(r) : r->nr == nr;
+}
+
 static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 {
 	struct frame_regs r;
 
 	if (bpf_probe_read_kernel(&r, sizeof(r), (void *)(at + REGS_SP)))
 		return false;
+	if (r.pstate & PSR_MODE32_BIT)
+		bpf_probe_read_kernel(&r.sp, sizeof(r.sp), (void *)(at + REGS_COMPAT_SP));
 	if ((r.pstate & PSR_MODE_MASK) || !r.pc || r.pc >> 52 || !r.sp || r.sp >> 52 ||
-	    (nr != NO_CALL ? r.nr != nr : !frame_nr_known(&r)))
+	    !frame_nr_fits(&r, nr))
 		return false;
 	bpf_probe_read_kernel(f->args, sizeof(f->args), (void *)at);
 	f->at = at;
@@ -139,7 +153,7 @@ static __always_inline bool frame_read(struct frame *f, u64 at, s32 nr)
 
 edr_u32 frame_guess; /* the place that was right the last time */
 
-/* Some address on the kernel stack of the current process; the call that it is in, or NO_CALL. */
+/* Some address on the kernel stack of the current process; the call that it is in, NO_CALL or SOME_EXEC. */
 static __always_inline bool frame_of_stack(u64 stack, s32 nr, struct frame *f)
 {
 	u32 i, k;

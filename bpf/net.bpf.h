@@ -336,8 +336,7 @@ static __always_inline void connect_at_entry(u32 fd, u64 uaddr, u32 len)
 	connect_emit(&r, len);
 }
 
-SEC("tp/syscalls/sys_enter_connect")
-int sys_enter_connect(struct syscall_enter_ctx *ctx)
+static __always_inline int connect_enters(struct syscall_enter_ctx *ctx, bool again)
 {
 	u32 fd = ctx->args[0], asked_len = ctx->args[2], len = asked_len;
 	struct connect_call *call = connect_call_begin();
@@ -346,6 +345,10 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
 		len = EDR_SOCKADDR_MAX; /* the kernel refuses longer ones */
+	if (!call && again) {
+		emit_lost(EDR_CONNECT); /* if the first copy was skipped, which nobody knows */
+		return 0;
+	}
 	if (!call) {
 		connect_at_entry(fd, uaddr, len);
 		return 0;
@@ -365,6 +368,18 @@ int sys_enter_connect(struct syscall_enter_ctx *ctx)
 	return 0;
 }
 
+SEC("tp/syscalls/sys_enter_connect")
+int sys_enter_connect(struct syscall_enter_ctx *ctx)
+{
+	return connect_enters(ctx, false);
+}
+
+SEC("tp/syscalls/sys_enter_connect")
+int sys_enter_connect_again(struct syscall_enter_ctx *ctx)
+{
+	return connect_enters(ctx, true);
+}
+
 /* The address that the call was given; its length. */
 static __always_inline u32 connect_address(struct connect_record *r, struct connect_call *call)
 {
@@ -381,8 +396,7 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 	return len;
 }
 
-SEC("tp/syscalls/sys_exit_connect")
-int sys_exit_connect(struct syscall_exit_ctx *ctx)
+static __always_inline int connect_returns(struct syscall_exit_ctx *ctx)
 {
 	u64 ids = bpf_get_current_pid_tgid();
 	struct connect_call *call = connect_call_of(ids);
@@ -408,6 +422,19 @@ int sys_exit_connect(struct syscall_exit_ctx *ctx)
 		connect_settled(call->sk, ret);
 	connect_call_end(ids);
 	return 0;
+}
+
+SEC("tp/syscalls/sys_exit_connect")
+int sys_exit_connect(struct syscall_exit_ctx *ctx)
+{
+	return connect_returns(ctx);
+}
+
+/* Finds no call any more where the first copy has run. */
+SEC("tp/syscalls/sys_exit_connect")
+int sys_exit_connect_again(struct syscall_exit_ctx *ctx)
+{
+	return connect_returns(ctx);
 }
 
 /* The kernel's copy of the address, into the call under way, or out as an event of its own. */

@@ -20,6 +20,7 @@
 #include "edr/wire.h"
 
 #include "emit.bpf.h"
+#include "again.bpf.h"
 #include "filter.bpf.h"
 #include "calls.bpf.h"
 #include "frame.bpf.h"

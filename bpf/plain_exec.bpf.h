@@ -32,16 +32,23 @@ static __always_inline u64 user_word(u64 at, bool compat)
 #define AUXV_MAX 32  /* in a list of so many pairs at most */
 
 /*
- * Where the arguments end. Behind them lies the environment; where there is none, the name of the file, which the list behind
- * it tells. 0: not found.
+ * Where the arguments end. Behind them lies the environment; where there is none, the end of the
+ * last one counts. Only when that is longer than what is told of all: at the name of the file,
+ * which the list behind tells. That need not be the same where the arguments were changed while the
+ * kernel copied them. 0: not found.
  */
-static __always_inline u64 argv_end(u64 env_at, bool compat)
+static __always_inline u64 argv_end(struct scratch *s, u32 to, u64 env_at, bool compat)
 {
-	u64 env = user_word(env_at, compat), word = compat ? 4 : 8, at = env_at + word, type;
+	u64 env = user_word(env_at, compat), word = compat ? 4 : 8, at = env_at + word, type, last;
+	long n;
 	u32 i;
 
 	if (env)
 		return env;
+	last = user_word(env_at - 2 * word, compat);
+	n = bpf_probe_read_user_str(&s->data[to & 16383], EDR_ARGV_MAX, (void *)last);
+	if (n > 0 && n < EDR_ARGV_MAX)
+		return last + n;
 	for (i = 0; i < AUXV_MAX; i++) {
 		type = user_word(at, compat);
 		if (type == AT_EXECFN)
@@ -62,7 +69,7 @@ static __always_inline u32 plain_argv(struct scratch *s, u32 at, void *ctx)
 
 	s->exec.argc = 0;
 	s->exec.argv_bytes = 0;
-	if (!frame_of_tracepoint(ctx, NO_CALL, &f)) {
+	if (!frame_of_tracepoint(ctx, SOME_EXEC, &f)) {
 		s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
 		return 0;
 	}
@@ -73,7 +80,7 @@ static __always_inline u32 plain_argv(struct scratch *s, u32 at, void *ctx)
 	if (!argc) /* before 5.18 there may be none */
 		return 0;
 	first = user_word(f.sp + word, f.compat);
-	end = argv_end(f.sp + word * (argc + 2), f.compat);
+	end = argv_end(s, at, f.sp + word * (argc + 2), f.compat);
 	if (argc >> 32 || first <= f.sp || end <= first) {
 		s->hdr.flags |= EDR_F_ARGS_UNREADABLE;
 		return 0;

@@ -153,13 +153,14 @@ static __always_inline void report_fork(struct task_struct *parent, struct task_
 	emit_noisy(&e, sizeof(e), EDR_FORK);
 }
 
-SEC("tp_btf/sched_process_fork")
-int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int process_forks(struct bpf_raw_tracepoint_args *ctx, bool again)
 {
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
 	u32 kthread = child->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
 	struct clone_call call;
 
+	if (done_before(EDR_FORK, again))
+		return 0;
 	/* Once, before the two part: each pointer that is read costs the verifier a search through the kernel's BTF. */
 	call.flags = clone_flags(parent, child, &call.op);
 	if (parent->tgid == child->tgid)
@@ -167,6 +168,18 @@ int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 	else
 		report_fork(parent, child, kthread, &call);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	return process_forks(ctx, false);
+}
+
+SEC("tp_btf/sched_process_fork")
+int sched_process_fork_again(struct bpf_raw_tracepoint_args *ctx)
+{
+	return process_forks(ctx, true);
 }
 
 /* Is this the last thread of its process, and has nobody reported it? */
@@ -190,14 +203,15 @@ static __always_inline bool exit_of_process(struct bpf_raw_tracepoint_args *ctx,
 	return !bpf_map_update_elem(&exits_reported, &start_ns, &tgid, BPF_NOEXIST);
 }
 
-SEC("tp_btf/sched_process_exit")
-int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int task_exits(struct bpf_raw_tracepoint_args *ctx, bool again)
 {
 	struct task_struct *task = (void *)ctx->args[0];
 	u32 tid = task->pid, status;
 	struct signal_struct *signal;
 	struct edr_exit e;
 
+	if (done_before(EDR_EXIT, again))
+		return 0;
 	calls_forget(tid);
 	if (!exit_of_process(ctx, task))
 		return 0;
@@ -219,6 +233,18 @@ int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 	e.run_ns = e.hdr.time_ns - e.hdr.start_ns;
 	emit_noisy(&e, sizeof(e), EDR_EXIT);
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	return task_exits(ctx, false);
+}
+
+SEC("tp_btf/sched_process_exit")
+int sched_process_exit_again(struct bpf_raw_tracepoint_args *ctx)
+{
+	return task_exits(ctx, true);
 }
 
 #endif

@@ -121,8 +121,19 @@ static __always_inline void connect_socket(struct edr_connect *e, u32 fd)
 	e->sock_type = BPF_CORE_READ(sk, sk_type);
 }
 
+/* Has the first copy of our program noted this change to SYN_SENT? */
+static __always_inline bool connect_has_begun(u64 key, const struct connect_call *call, u32 tid)
+{
+	struct pending_connect *p;
+
+	if (call)
+		return call->sk == key;
+	p = pending_of(key);
+	return p && p->hdr.tid == tid && !(p->marks & PENDING_ENDED);
+}
+
 /* In the context of the process that connects. */
-static __always_inline void tcp_connect_begins(struct sock *sk)
+static __always_inline void tcp_connect_begins(struct sock *sk, bool again)
 {
 	u64 cookie = sk->__sk_common.skc_cookie.counter, key = sock_key(sk);
 	u64 ids = bpf_get_current_pid_tgid();
@@ -130,6 +141,8 @@ static __always_inline void tcp_connect_begins(struct sock *sk)
 	struct pending_connect pending = {};
 	struct connect_record r;
 
+	if (again && connect_has_begun(key, call, ids))
+		return;
 	if (!connect_init(&r, ids, EDR_SEEN_SOCKET)) {
 		pending_forget(key);
 		return;
@@ -171,17 +184,29 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int from, int stat
 	connect_ended(key, p);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int socket_changes(struct bpf_raw_tracepoint_args *ctx, bool again)
 {
 	struct sock *sk = (void *)ctx->args[0];
 	int from = ctx->args[1], to = ctx->args[2];
 
 	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
-		tcp_connect_begins(sk);
+		tcp_connect_begins(sk, again);
 	else if (connect_may_end(from, to))
 		tcp_connect_ends(sk, from, to);
 	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
+{
+	return socket_changes(ctx, false);
+}
+
+/* Finds what has ended already where the first copy has run. */
+SEC("tp_btf/inet_sock_set_state")
+int inet_sock_set_state_again(struct bpf_raw_tracepoint_args *ctx)
+{
+	return socket_changes(ctx, true);
 }
 
 #endif

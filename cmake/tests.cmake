@@ -15,7 +15,7 @@ endif()
 # edr_add_test(NAME LABEL COMMAND...): the same rules for every kind of test; tests/*/CMakeLists.txt use it too.
 function(edr_add_test name label)
 	add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-	set_tests_properties(${name} PROPERTIES LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT 300
+	set_tests_properties(${name} PROPERTIES LABELS ${label} SKIP_RETURN_CODE 77 TIMEOUT 900
 		ENVIRONMENT "${edr_test_environment}")
 endfunction()
 

@@ -67,8 +67,12 @@ struct edr_hdr {
 #define EDR_F_EXE_UNRESOLVED 0x1000u /* exe is the file name as given to exec */
 #define EDR_F_CODE_UNKNOWN 0x2000u   /* nothing told the exit code */
 #define EDR_F_UNTRUSTED_TEXT \
-	0x4000u		   /* from the text of a trace_pipe, see src/source/trace_text.h */
-#define EDR_F_LATE 0x8000u /* it had happened before: the kernel skipped our hook at that moment */
+	0x4000u /* from the text of a trace_pipe, see src/source/trace_text.h */
+#define EDR_F_ARGS_FROM_CALL \
+	0x10000u /* arguments as the caller had them, open to a change before the kernel copied them */
+#define EDR_F_REDACTED 0x20000u /* a secret was taken out of the arguments, see src/redact */
+#define EDR_F_LATE \
+	0x8000u /* it had happened before: the kernel skipped our hook then, or lost its event */
 
 #define EDR_EXEC_SETUID 0x1u
 #define EDR_EXEC_SETGID 0x2u

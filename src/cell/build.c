@@ -158,6 +158,7 @@ static int put_ran(struct cell *cell, const struct cell_exe *e)
 	if (row->id == 0)
 		row->id = ++cell->next_id;
 	cell_add_counts(&row->counts, c);
+	row->marks |= e->marks;
 	row->counts.failed_runs -= failed; /* they have a row of their own */
 	add_span(&row->when, e->first_ns, e->last_ns);
 	err = put_kinds(cell, &row->owner, kinds, sizeof(kinds) / sizeof(kinds[0]));
@@ -234,6 +235,7 @@ int cell_put_connection(struct cell *cell, const struct cell_connection *c)
 	row = (struct connection_row *)r;
 	row->connects += c->connects;
 	row->ends += c->ends;
+	row->marks |= c->marks;
 	add_span(&row->when, c->first_ns, c->last_ns);
 	return put_kinds(cell, &row->owner, kinds, sizeof(kinds) / sizeof(kinds[0]));
 }

@@ -137,6 +137,11 @@ const struct cell_totals *cell_totals(const struct cell *cell)
 	return &cell->totals;
 }
 
+void cell_set_baseline(struct cell *cell, const struct cell_baseline *baseline)
+{
+	cell->totals.baseline = *baseline;
+}
+
 #define SLACK_NS 1000000000ll /* of two clocks that say the same */
 
 bool cell_goes_on(const struct cell_totals *t, const struct cell_resume *r)

@@ -28,6 +28,7 @@ struct cell_config {
 	unsigned interval_min; /* a divisor of 240 */
 	bool keep_events;      /* include_raw_events */
 	bool list_threads;     /* threads among the events, not only counted */
+	bool redact_off;       /* nothing took secrets out of the records: the report says so */
 	size_t max_events;     /* a full buffer becomes an interim part at once */
 	size_t max_events_bytes;
 	/* Interim parts of a cell together, as text; what comes then is unlisted. 0: no limit. */
@@ -71,6 +72,9 @@ void cells_free(struct cells *c); /* drops an open cell without closing it; safe
 void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_entry *who,
 		const struct proc_table *table, struct wire_span json);
 
+/* BASELINE_* (detect/baseline.h) of the row that the next record is counted in. */
+void cells_mark(struct cells *c, unsigned marks);
+
 /*
  * Closes the open cell as partial (shutdown, end of a capture). Nothing happens when none is open.
  */
@@ -91,6 +95,8 @@ struct cell_finding {
  */
 int cells_add_finding(struct cells *c, const struct cell_finding *f);
 int cell_add_finding(struct cell *cell, const struct cell_finding *f);
+/* One more that is not listed. The same errors. */
+int cells_count_finding(struct cells *c, unsigned severity);
 
 /* A window that is open, of which another run has a part: cells that share it are merged (cell/merge.h). */
 struct cell_resume {
@@ -109,6 +115,15 @@ void cells_resume(struct cells *c, const struct cell_resume *r);
 
 /* The part will not be written after all: its events are unlisted. Nothing, when it is of another window. */
 void cell_give_up(struct cell *cell, const struct cell_events *part);
+
+/* What the baseline said when the cell closed; a parent's is added up from its children's. */
+struct cell_baseline {
+	bool learning;	     /* in any of them */
+	unsigned days;	     /* on which anything was seen: the most */
+	edr_u64 usual_execs; /* added; 0: not known */
+	edr_u64 evicted;     /* the most */
+};
+void cell_set_baseline(struct cell *cell, const struct cell_baseline *baseline);
 
 /* Takes new limits and interval from the next window on (SIGHUP). */
 void cells_reconfigure(struct cells *c, const struct cell_config *cfg);

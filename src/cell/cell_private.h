@@ -128,6 +128,7 @@ struct exe_row {
 	struct span_ns when;
 	struct line_row *lines;
 	edr_u32 id; /* within the cell */
+	unsigned marks;
 };
 
 struct line_row {
@@ -157,6 +158,7 @@ struct connection_row {
 	struct row row;
 	struct owner owner;
 	struct span_ns when;
+	unsigned marks;
 	edr_u64 connects, ends;
 };
 
@@ -178,6 +180,13 @@ struct blind {
 	edr_s64 from_ns, to_ns;
 	edr_u32 reason_len;
 	char reason[CELL_REASON_BYTES];
+};
+
+/* In order of from_ns. */
+struct blind_list {
+	struct blind row[CELL_MAX_BLIND];
+	size_t n;
+	bool rounded; /* it was full: near ones were joined */
 };
 
 /* Of each text as much as fits is kept. */
@@ -216,8 +225,7 @@ struct cell {
 	struct cell_totals totals;
 	struct cell_config cfg;
 	struct host host;
-	struct blind blind[CELL_MAX_BLIND];
-	size_t n_blind;
+	struct blind_list blind;
 	struct cell_step step[CELL_MAX_STEPS];
 	size_t n_steps;
 
@@ -272,10 +280,11 @@ struct cells {
 		edr_s64 begin_boot_ns;
 		unsigned interval_min;
 	} last;
-	edr_s64 last_boot_ns; /* how far it was watched */
-	struct blind ahead;   /* the part of a blind interval that lies behind the open window */
+	edr_s64 last_boot_ns;	 /* how far it was watched */
+	struct blind_list ahead; /* of the stream: blind times that reach behind the open window */
 
 	struct cell_resume resume;	/* for the first cell */
+	unsigned marks;			/* of the next record */
 	edr_u64 homeless[EDR_TYPE_MAX]; /* records that came before a cell could be opened */
 	char key[CELL_KEY_BYTES];
 };
@@ -332,8 +341,8 @@ void cost_fold(struct cell_cost *to, const struct edr_cost *r);
 void cost_fold_program(struct cell_cost *to, const struct edr_program_cost *r);
 void cost_add(struct cell_cost *to, const struct cell_cost *from);
 
-/* Joins two entries of the full list. */
-void windows_join_blind(struct cell *cell);
+/* As the last of the list, which must not be full. When it is then, two neighbours are joined. */
+void windows_append_blind(struct blind_list *list, const struct blind *b);
 
 /* findings.c */
 int findings_list(struct cell *cell, const struct cell_finding *f); /* without counting it */

@@ -103,6 +103,16 @@ int cells_add_finding(struct cells *c, const struct cell_finding *f)
 	return c->open ? cell_add_finding(c->open, f) : -ENOENT;
 }
 
+int cells_count_finding(struct cells *c, unsigned severity)
+{
+	if (severity < 1 || severity >= CELL_SEVERITIES)
+		return -EINVAL;
+	if (!c->open)
+		return -ENOENT;
+	c->open->totals.findings[severity]++;
+	return 0;
+}
+
 void findings_free(struct cell *cell)
 {
 	while (cell->n_findings)

@@ -11,6 +11,7 @@ struct fold {
 	const struct proc_entry *who; /* may be NULL */
 	const struct proc_table *table;
 	edr_s64 t; /* Unix ns */
+	unsigned marks;
 };
 
 static struct wire_span span(const char *s)
@@ -61,6 +62,7 @@ static void fold_exec(struct fold *f, const struct edr_exec *r)
 	lines_count(f->c, row, r, f->t);
 	if (!row)
 		return;
+	row->marks |= f->marks;
 	parent = f->who && f->table ? proc_parent(f->table, f->who) : NULL;
 	count_number(f, &row->owner, COUNT_USER, r->uid);
 	counts_add(f->cell, &row->owner, COUNT_PARENT, 0, exe_of(parent), 1);
@@ -163,6 +165,7 @@ static void fold_connect(struct fold *f, const struct edr_connect *r)
 	if (!connection)
 		return;
 	connection->connects++;
+	connection->marks |= f->marks;
 	count_number(f, &connection->owner, COUNT_RESULT, result);
 }
 
@@ -291,11 +294,17 @@ static void keep_json(struct fold *f, const struct edr_hdr *rec, struct wire_spa
 	events_keep(f->c, (edr_u64)f->c->now_boot_ns, f->t, json);
 }
 
+void cells_mark(struct cells *c, unsigned marks)
+{
+	c->marks = marks;
+}
+
 void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_entry *who,
 		const struct proc_table *table, struct wire_span json)
 {
-	struct fold f = { .c = c, .who = who, .table = table };
+	struct fold f = { .c = c, .who = who, .table = table, .marks = c->marks };
 
+	c->marks = 0;
 	if (rec->type >= EDR_TYPE_MAX)
 		return;
 	if (rec->type == EDR_CLOCK)
@@ -311,6 +320,7 @@ void cells_fold(struct cells *c, const struct edr_hdr *rec, const struct proc_en
 		return;
 	}
 	f.cell->totals.type[rec->type].delivered++;
+	f.cell->totals.redacted += (rec->flags & EDR_F_REDACTED) != 0;
 	c->pending[rec->type] -= c->of_kernel[rec->type];
 	events_age(c);
 	if (!c->is_event[rec->type]) {

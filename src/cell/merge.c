@@ -198,6 +198,16 @@ static void add_times(struct cell_totals *t, const struct cell_totals *s, bool f
 	t->blind_rounded |= s->blind_rounded;
 }
 
+static void add_baseline(struct cell_baseline *to, const struct cell_baseline *from)
+{
+	to->learning |= from->learning;
+	if (from->days > to->days)
+		to->days = from->days;
+	to->usual_execs += from->usual_execs;
+	if (from->evicted > to->evicted)
+		to->evicted = from->evicted;
+}
+
 static void add_totals(struct cell *dst, const struct cell_totals *s)
 {
 	struct cell_totals *t = &dst->totals;
@@ -211,12 +221,15 @@ static void add_totals(struct cell *dst, const struct cell_totals *s)
 	t->ahead += s->ahead;
 	t->unattributed += s->unattributed;
 	t->clock_steps += s->clock_steps;
+	t->redacted += s->redacted;
+	t->redact_off |= s->redact_off;
 	t->events_listed += s->events_listed;
 	t->events_in_parts += s->events_in_parts;
 	t->events_unlisted += s->events_unlisted;
 	t->events_over_limit += s->events_over_limit;
 	t->parts += s->parts;
 	cost_add(&t->cost, &s->cost);
+	add_baseline(&t->baseline, &s->baseline);
 	for (i = 0; i < CELL_SEVERITIES; i++)
 		t->findings[i] += s->findings[i];
 	if (dst->merged == 0 && s->window_start_ns == t->window_start_ns &&
@@ -313,22 +326,20 @@ static struct blind blind_of(const struct cell_blind *b)
 
 static int add_blind(struct cell *dst, const struct cell_view *v)
 {
-	size_t i, n = dst->n_blind;
+	size_t i, n = dst->blind.n;
 	struct blind *all = malloc((n + v->n_blind + 1) * sizeof(*all));
 
 	if (!all)
 		return -ENOMEM;
-	memcpy(all, dst->blind, n * sizeof(*all));
+	memcpy(all, dst->blind.row, n * sizeof(*all));
 	for (i = 0; i < v->n_blind; i++)
 		all[n++] = blind_of(&v->blind[i]);
 	if (dst->merged)
 		n = join_touching(all, n);
-	dst->n_blind = 0;
-	for (i = 0; i < n; i++) {
-		dst->blind[dst->n_blind++] = all[i];
-		if (dst->n_blind == CELL_MAX_BLIND)
-			windows_join_blind(dst);
-	}
+	dst->blind.n = 0;
+	for (i = 0; i < n; i++)
+		windows_append_blind(&dst->blind, &all[i]);
+	dst->totals.blind_rounded |= dst->blind.rounded;
 	free(all);
 	return 0;
 }

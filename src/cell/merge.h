@@ -16,9 +16,12 @@
  *	first and last event, covered_from/to   the least and the greatest
  *	tables                                  rows by key; short_by as cell/view.h says
  *	clock steps                             counted; the first 16 listed
+ *	redaction                               records added; off where it was off in any
  *	blind intervals                         the list joined where it touches; time added, for no two
  *	                                        cells share a moment, even where the clock was set back
  *	what watching cost                      times added, the largest of memory
+ *	marks of rows                           of all
+ *	what the baseline said                  learning if any, the most days, usual execs added
  *	host, process table                     of the cell that was watched latest; what was off, of all
  *	findings                                counted by severity; the worst are listed
  *	raw events                              not taken over: the cells have them; but cell_take_events()

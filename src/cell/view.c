@@ -240,6 +240,7 @@ static int view_exe(struct cell_view *v, struct cell_exe *e, const struct cell *
 	e->first_ns = row->when.first_ns;
 	e->last_ns = row->when.last_ns;
 	e->short_by = row->row.short_by;
+	e->marks = row->marks;
 	err = view_exe_counts(v, e, &row->owner);
 	return err ? err : view_lines(v, e, cell, row);
 }
@@ -376,6 +377,7 @@ static int view_connection(struct cell_view *v, struct cell_connection *to, cons
 		.family = key.family,
 		.port = key.port,
 		.protocol = key.protocol,
+		.marks = row->marks,
 		.connects = row->connects,
 		.ends = row->ends,
 		.first_ns = row->when.first_ns,
@@ -439,17 +441,18 @@ static int view_syscalls(struct cell_view *v, const struct cell *cell)
 
 static int view_blind(struct cell_view *v, const struct cell *cell)
 {
-	struct cell_blind *b = take(v, cell->n_blind, sizeof(*b));
+	struct cell_blind *b = take(v, cell->blind.n, sizeof(*b));
 	size_t i;
 
 	if (!b)
 		return -ENOMEM;
-	for (i = 0; i < cell->n_blind; i++)
-		b[i] = (struct cell_blind){ cell->blind[i].from_ns,
-					    cell->blind[i].to_ns,
-					    { cell->blind[i].reason, cell->blind[i].reason_len } };
+	for (i = 0; i < cell->blind.n; i++)
+		b[i] = (struct cell_blind){ cell->blind.row[i].from_ns,
+					    cell->blind.row[i].to_ns,
+					    { cell->blind.row[i].reason,
+					      cell->blind.row[i].reason_len } };
 	v->blind = b;
-	v->n_blind = cell->n_blind;
+	v->n_blind = cell->blind.n;
 	return 0;
 }
 

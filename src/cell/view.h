@@ -116,7 +116,11 @@ struct cell_totals {
 
 	edr_u64 findings[CELL_SEVERITIES]; /* by severity; of 0 there are none */
 
+	edr_u64 redacted; /* records out of which a secret was taken */
+	bool redact_off;  /* nothing looked for them, in a part of the time at least */
+
 	struct proc_stats processes; /* the process table at the close */
+	struct cell_baseline baseline;
 	struct cell_cost cost;
 	size_t bytes; /* memory of the cell */
 };
@@ -190,6 +194,7 @@ struct cell_exe {
 	struct cell_counts containers;	 /* contained by container id */
 	struct cell_counts connect_results;
 	struct cell_counts connect_end_results;
+	unsigned marks;				       /* BASELINE_* */
 	const struct cell_command_line *command_lines; /* of runs */
 	size_t n_command_lines;
 	edr_u64 command_lines_other; /* runs whose command line found no room */
@@ -211,6 +216,7 @@ struct cell_connection {
 	int family;		  /* AF_* */
 	unsigned port;
 	unsigned protocol; /* IPPROTO_* */
+	unsigned marks;	   /* BASELINE_* */
 	edr_u64 connects, ends;
 	struct cell_counts results;	/* connects, by what the call gave */
 	struct cell_counts end_results; /* ends, by how it went on */

@@ -52,25 +52,38 @@ static bool cut(edr_s64 *from, edr_s64 *to, edr_s64 start, edr_s64 end)
 }
 
 /* Makes room in the full list: joins the two neighbours with the smallest gap between them. */
-void windows_join_blind(struct cell *cell)
+static void join_blind(struct blind_list *list)
 {
+	struct blind *row = list->row;
 	size_t i, best = 0;
 	edr_s64 gap, least = INT64_MAX;
 
-	for (i = 0; i + 1 < cell->n_blind; i++) {
-		gap = cell->blind[i + 1].from_ns - cell->blind[i].to_ns;
+	for (i = 0; i + 1 < list->n; i++) {
+		gap = row[i + 1].from_ns - row[i].to_ns;
 		if (gap < least) {
 			least = gap;
 			best = i;
 		}
 	}
 	if (least > 0)
-		cell->totals.blind_rounded = true;
-	if (cell->blind[best].to_ns < cell->blind[best + 1].to_ns)
-		cell->blind[best].to_ns = cell->blind[best + 1].to_ns;
-	memmove(&cell->blind[best + 1], &cell->blind[best + 2],
-		(cell->n_blind - best - 2) * sizeof(cell->blind[0]));
-	cell->n_blind--;
+		list->rounded = true;
+	if (row[best].to_ns < row[best + 1].to_ns)
+		row[best].to_ns = row[best + 1].to_ns;
+	memmove(&row[best + 1], &row[best + 2], (list->n - best - 2) * sizeof(*row));
+	list->n--;
+}
+
+static void insert_blind(struct blind_list *list, size_t at, const struct blind *b)
+{
+	memmove(&list->row[at + 1], &list->row[at], (list->n - at) * sizeof(*b));
+	list->row[at] = *b;
+	if (++list->n == CELL_MAX_BLIND)
+		join_blind(list);
+}
+
+void windows_append_blind(struct blind_list *list, const struct blind *b)
+{
+	insert_blind(list, list->n, b);
 }
 
 static bool same_reason(const struct blind *a, const struct blind *b)
@@ -78,39 +91,56 @@ static bool same_reason(const struct blind *a, const struct blind *b)
 	return a->reason_len == b->reason_len && memcmp(a->reason, b->reason, a->reason_len) == 0;
 }
 
-/* Enters the part of b that lies in the cell's window. The list stays in order of from_ns. */
-static void note_blind(struct cell *cell, const struct blind *b)
+/* Enters the part of b that lies in [start, end). */
+static void note_blind(struct blind_list *list, const struct blind *b, edr_s64 start, edr_s64 end)
 {
 	struct blind part = *b;
+	struct blind *before;
 	size_t i;
 
-	if (!cut(&part.from_ns, &part.to_ns, cell->totals.window_start_ns,
-		 cell->totals.window_end_ns))
+	if (!cut(&part.from_ns, &part.to_ns, start, end))
 		return;
-	for (i = cell->n_blind; i > 0 && cell->blind[i - 1].from_ns > part.from_ns; i--)
+	for (i = list->n; i > 0 && list->row[i - 1].from_ns > part.from_ns; i--)
 		;
+	before = i > 0 ? &list->row[i - 1] : NULL;
 	/* One that goes on, told in pieces. */
-	if (i > 0 && same_reason(&cell->blind[i - 1], &part) &&
-	    part.from_ns <= cell->blind[i - 1].to_ns) {
-		if (cell->blind[i - 1].to_ns < part.to_ns)
-			cell->blind[i - 1].to_ns = part.to_ns;
+	if (before && same_reason(before, &part) && part.from_ns <= before->to_ns) {
+		if (before->to_ns < part.to_ns)
+			before->to_ns = part.to_ns;
 		return;
 	}
-	memmove(&cell->blind[i + 1], &cell->blind[i], (cell->n_blind - i) * sizeof(part));
-	cell->blind[i] = part;
-	if (++cell->n_blind == CELL_MAX_BLIND)
-		windows_join_blind(cell);
+	insert_blind(list, i, &part);
+}
+
+static void note_in_window(struct cell *cell, const struct blind *b)
+{
+	note_blind(&cell->blind, b, cell->totals.window_start_ns, cell->totals.window_end_ns);
+}
+
+/* What was told while the stream stood still, before this window. */
+static void note_ahead(struct cell *cell, struct blind_list *ahead)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < ahead->n; i++) {
+		note_in_window(cell, &ahead->row[i]);
+		if (ahead->row[i].to_ns > cell->totals.window_end_ns)
+			ahead->row[kept++] = ahead->row[i];
+	}
+	cell->blind.rounded |= ahead->rounded;
+	ahead->n = kept;
+	ahead->rounded = ahead->rounded && kept > 0;
 }
 
 /* Length of the union of the list. */
-static edr_u64 blind_ns(const struct cell *cell)
+static edr_u64 blind_ns(const struct blind_list *list)
 {
 	edr_s64 to = 0;
 	edr_u64 sum = 0;
 	size_t i;
 
-	for (i = 0; i < cell->n_blind; i++) {
-		const struct blind *b = &cell->blind[i];
+	for (i = 0; i < list->n; i++) {
+		const struct blind *b = &list->row[i];
 		const edr_s64 from = b->from_ns > to ? b->from_ns : to;
 
 		if (b->to_ns > from)
@@ -136,11 +166,12 @@ void windows_blind(struct cells *c, const struct edr_blind *r)
 		return;
 	b.reason_len = (edr_u32)(reason.len < sizeof(b.reason) ? reason.len : sizeof(b.reason));
 	memcpy(b.reason, reason.data, b.reason_len);
-	if (b.to_ns > c->ahead.to_ns)
-		c->ahead = b;
-	if (!c->open)
+	if (!c->open) {
+		note_blind(&c->ahead, &b, INT64_MIN, INT64_MAX);
 		return;
-	note_blind(c->open, &b);
+	}
+	note_in_window(c->open, &b);
+	note_blind(&c->ahead, &b, c->open->totals.window_end_ns, INT64_MAX);
 	if (cut(&from, &to, INT64_MIN, c->open->totals.window_start_ns))
 		c->open->totals.blind_ns_before += (edr_u64)(to - from);
 }
@@ -167,7 +198,8 @@ void windows_close(struct cells *c, edr_s64 boot_ns, const struct proc_table *ta
 	t->partial = t->watched_from_ns > t->window_start_ns || t->watched_to_ns < t->window_end_ns;
 	for (type = 0; type < EDR_TYPE_MAX; type++)
 		t->type[type].pending_after = c->pending[type];
-	t->blind_ns = blind_ns(cell);
+	t->blind_ns = blind_ns(&cell->blind);
+	t->blind_rounded |= cell->blind.rounded;
 	if (table)
 		proc_table_stats(table, &t->processes);
 	host_copy(&cell->host, &c->host);
@@ -215,7 +247,7 @@ static bool same_window(const struct cells *c, struct cell *cell, edr_s64 now)
 	return true;
 }
 
-static void new_window(const struct cells *c, struct cell *cell, edr_s64 boot_ns, edr_s64 now)
+static void new_window(struct cells *c, struct cell *cell, edr_s64 boot_ns, edr_s64 now)
 {
 	const edr_s64 interval_ns = (edr_s64)c->cfg.interval_min * NS_PER_MIN;
 	struct cell_totals *t = &cell->totals;
@@ -232,7 +264,7 @@ static void new_window(const struct cells *c, struct cell *cell, edr_s64 boot_ns
 	set_from(cell, cell->first ? boot_ns : cell->begin_boot_ns, c->offset_ns);
 	if (c->last.end_ns && t->window_start_ns > c->last.end_ns)
 		t->windows_skipped = (edr_u64)((t->window_start_ns - c->last.end_ns) / interval_ns);
-	note_blind(cell, &c->ahead);
+	note_ahead(cell, &c->ahead);
 }
 
 static void resume(struct cells *c, struct cell *cell)
@@ -254,6 +286,7 @@ static void open_at(struct cells *c, edr_s64 boot_ns)
 	if (!cell)
 		return; /* the next record tries again */
 	t = &cell->totals;
+	t->redact_off = c->cfg.redact_off;
 	if (!same_window(c, cell, now))
 		new_window(c, cell, boot_ns, now);
 	resume(c, cell);

@@ -3,6 +3,7 @@
 #ifndef EDR_CLI_CHECK_H
 #define EDR_CLI_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "conf/conf.h"
@@ -30,10 +31,14 @@ struct check {
 	size_t n;
 	const struct conf *conf;
 	struct source_config source;
+	bool mounts_tracefs; /* it was not there, and is while we look, as while the agent runs */
 };
 
 /* All but the BPF programs, for which the source room has its own probe. */
 void check_host(struct check *c);
+
+/* The language model: what `run` would read and fork for it. */
+void check_model(struct check *c);
 
 /* Appends an item; what and mend are copied. */
 void check_add(struct check *c, const char *name, enum check_state state, const char *what,

@@ -123,7 +123,10 @@ static void check_tracefs(struct check *c)
 	char mounted[300], what[360];
 
 	find_mount("tracefs", mounted, sizeof(mounted));
-	snprintf(what, sizeof(what), "mounted on %s", where);
+	snprintf(what, sizeof(what), "%s %s",
+		 c->mounts_tracefs ? "not mounted; the agent mounts it while it runs, on"
+				   : "mounted on",
+		 where);
 	if (!where[0] && mounted[0]) {
 		snprintf(what, sizeof(what),
 			 "mounted on %.250s, and cannot be reached at its usual place", mounted);

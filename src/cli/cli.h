@@ -39,6 +39,7 @@ int cmd_show_config(const struct options *o);
 int cmd_check(const struct options *o);
 int cmd_version(const struct options *o);
 int cmd_report(const struct options *o);
+int cmd_analyze(const struct options *o);
 int cmd_help(const struct options *o);
 
 #endif

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/live.h"
 #include "edr_version.h"
+#include "source/tracefs.h"
 #include "util/buf.h"
 #include "util/text.h"
 
@@ -245,10 +246,21 @@ static void print_table(const struct verdict *v, const struct utsname *uts)
 	printf("\nsource: %s. %s (exit status %d).\n", v->source, v->sentence, v->status);
 }
 
+/* `auto` mounts it too, and another way would find what it does not need. */
+static void tracefs_hold_if(struct verdict *v, struct tracefs_hold *h)
+{
+	*h = (struct tracefs_hold){ .dir = -1 };
+	if (strcmp(v->check.conf->source, "auto") != 0)
+		return;
+	tracefs_hold(h);
+	v->check.mounts_tracefs = h->dir >= 0 && !h->found;
+}
+
 int cmd_check(const struct options *o)
 {
 	struct conf_set *set = NULL;
 	struct verdict *v;
+	struct tracefs_hold tracefs;
 	struct utsname uts;
 	char err[CLI_ERR_MAX];
 	char *file = NULL;
@@ -266,8 +278,12 @@ int cmd_check(const struct options *o)
 		v->check.conf = conf_get(set);
 		v->seconds = o->stats ? o->seconds ? o->seconds : STATS_SECONDS : 0;
 		live_source_config(v->check.conf, &v->check.source);
+		/* First, as the client has to have nothing of ours. */
+		check_model(&v->check);
+		tracefs_hold_if(v, &tracefs);
 		check_host(&v->check);
 		check_steps(&v->steps, v->check.conf->source, &v->check.source, v->seconds);
+		tracefs_release(&tracefs);
 		if (v->steps.stats_error[0])
 			check_add(&v->check, "BPF statistics", CHECK_NOTE, v->steps.stats_error,
 				  "");

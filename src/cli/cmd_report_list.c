@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyze/verdicts.h"
 #include "cli/report_cmd.h"
 #include "report/read.h"
 #include "util/text.h"
@@ -44,6 +45,7 @@ struct facts {
 	char window_start[40];
 	edr_u64 events, lost;
 	edr_u64 severity; /* 0: not known */
+	bool by_model;	  /* it is a verdict's */
 };
 
 /* text may end anywhere. False when not all that is wanted was in it. */
@@ -114,6 +116,7 @@ static void list_json(const struct report_choice *one, const struct facts *f, bo
 		buf_addf(&line, ", \"total\": %llu, \"lost\": %llu, \"severity\": ", f->events,
 			 f->lost);
 		buf_addf(&line, f->severity ? "%llu" : "null", f->severity);
+		buf_addf(&line, ", \"by_model\": %s", f->by_model ? "true" : "false");
 	}
 	buf_addf(&line, ", \"bytes\": %llu, \"packed\": %s }", one->file.bytes,
 		 one->file.packed ? "true" : "false");
@@ -130,25 +133,41 @@ static void list_text(const struct report_choice *one, const struct facts *f)
 		snprintf(lost, sizeof(lost), "%llu", f->lost);
 	}
 	if (f->severity || f->err)
-		snprintf(severity, sizeof(severity), f->err ? "?" : "%llu", f->severity);
+		snprintf(severity, sizeof(severity), f->err ? "?" : "%llu%s", f->severity,
+			 f->by_model ? "*" : "");
 	printf("%-36.60s %12s %9s %3.3s %11llu%s\n", one->file.id, events, lost, severity,
 	       one->file.bytes, one->file.packed ? " z" : "");
+}
+
+/* The worse of the two. */
+static void add_verdict(const struct verdicts *v, const struct report_choice *one, struct facts *f)
+{
+	const unsigned severity = verdicts_severity(v, one->level, one->file.id);
+
+	if (f->err || severity <= f->severity)
+		return;
+	f->severity = severity;
+	f->by_model = true;
 }
 
 /* How many could not be read. */
 static size_t list_all(const struct report_cmd *c, const struct report_choice *all, size_t n)
 {
+	struct verdicts verdicts = { .n = 0 };
 	struct facts facts;
 	size_t unreadable = 0;
 
+	verdicts_load(&verdicts, c->store, c->key.len ? &c->key : NULL);
 	for (size_t i = 0; i < n; i++) {
 		read_facts(c, &all[i], &facts);
+		add_verdict(&verdicts, &all[i], &facts);
 		unreadable += facts.err != 0;
 		if (c->o->json)
 			list_json(&all[i], &facts, i == 0);
 		else
 			list_text(&all[i], &facts);
 	}
+	verdicts_free(&verdicts);
 	return unreadable;
 }
 
@@ -233,13 +252,17 @@ static int check_version(const struct buf *json, bool as_text)
 static int print_report(const struct report_cmd *c, const struct report_choice *one)
 {
 	struct buf text = { 0 }, previous = { 0 };
+	struct report_model model = { .why = -ENOENT };
 	int err = read_sound(c, one, &text), status = 0;
 
 	if (!err)
 		status = check_version(&text, c->o->text);
 	if (!err && status == 0 && c->o->text) {
 		read_previous(c, one, &text, &previous);
-		err = report_text(&text, &previous, stdout);
+		err = report_model_read(c, one, &text, &model);
+		if (!err)
+			err = report_text(&text, &previous, &model, stdout);
+		report_model_free(&model);
 	} else if (!err && status == 0) {
 		fwrite(text.data, 1, text.len, stdout);
 	}

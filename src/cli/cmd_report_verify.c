@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyze/verdicts.h"
 #include "cli/lock.h"
 #include "cli/report_cmd.h"
 #include "report/heads.h"
@@ -13,7 +14,8 @@
 
 struct listing {
 	bool json;
-	struct buf rows; /* JSON: the findings so far */
+	size_t forged, notes; /* verdicts */
+	struct buf rows;      /* JSON: the findings so far */
 	size_t n;
 };
 
@@ -66,6 +68,22 @@ static void on_finding(void *ctx, const struct verify_finding *f)
 		print_text(f);
 }
 
+static void on_verdict(void *ctx, enum report_level level, const char *id, bool forged)
+{
+	const struct verify_finding f = {
+		.kind = forged ? "forged" : "note",
+		.level = level,
+		.id = id,
+		.text = forged ? "the model's verdict on it is not as it was written"
+			       : "the model's verdict is on the report before it was made again",
+	};
+	struct listing *l = ctx;
+
+	l->forged += forged;
+	l->notes += !forged;
+	on_finding(ctx, &f);
+}
+
 static void print_json(const struct listing *l, const struct verify_totals *t, bool with_key)
 {
 	printf("{\n  \"good\": %s,\n  \"signatures_checked\": %s,\n  \"reports\": {",
@@ -110,6 +128,10 @@ int report_cmd_verify(const struct report_cmd *c)
 	struct verify_totals totals;
 	int err = report_verify(c->store, &cfg, &totals);
 
+	if (!err)
+		err = verdicts_check(c->store, cfg.key, on_verdict, &l);
+	totals.problems += l.forged;
+	totals.notes += l.notes;
 	if (!err && l.json)
 		print_json(&l, &totals, with_key);
 	else if (!err)

@@ -53,6 +53,23 @@ static const char report_help[] =
 	"damaged, 66 there is no such report or directory, 73 it cannot be written, 75 an agent\n"
 	"writes there (rebuild).\n";
 
+static const char analyze_help[] =
+	"Shows a report to the language model now, without the queue, and prints its answer; with\n"
+	"--json the verdict. It is written to the reports when no agent runs there. `latest` is "
+	"the\n"
+	"newest cell.\n"
+	"\n"
+	"What it costs counts in the budget of the day, the agent's and this one's together;\n"
+	"--over-budget asks all the same.\n"
+	"\n"
+	"--dry-run prints the request, byte for byte, and its price on standard error. It asks\n"
+	"nobody, and needs neither key nor server.\n"
+	"\n"
+	"Exit status: 0, 64 wrong usage, 65 the report is damaged, 66 there is none, 69 no "
+	"answer,\n"
+	"75 what may be spent today is spent, 77 the reports are another's and what it costs\n"
+	"cannot be counted, 78 wrong configuration.\n";
+
 static const char version_help[] = "Prints the version, the commit and those of the libraries.\n";
 static const char help_help[] = "Prints the commands and options, or what one command does.\n";
 
@@ -67,6 +84,8 @@ const struct command cli_commands[] = {
 	  "each setting and where it came from", show_config_help },
 	{ "report", cmd_report, OPTIONS_CONF | OPTIONS_JSON | OPTIONS_REPORT, 2, " WHAT",
 	  "list, show, verify, rebuild, export reports", report_help },
+	{ "analyze", cmd_analyze, OPTIONS_CONF | OPTIONS_JSON | OPTIONS_ANALYZE, 1, " ID",
+	  "show a report to the language model", analyze_help },
 	{ "version", cmd_version, OPTIONS_JSON, 0, "", "versions of the program and libraries",
 	  version_help },
 	{ "help", cmd_help, 0, 1, " [COMMAND]", "this text, or what one command does", help_help },

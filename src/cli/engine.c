@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "cell/view.h"
 #include "cli/event_line.h"
+#include "cli/learn.h"
+#include "detect/baseline.h"
 #include "report/chain.h"
 #include "report/retain.h"
 #include "source/capture.h"
@@ -23,12 +26,43 @@
 #define CLOSE_TIMEOUT_MS 10000
 #define REPLAY_CLOSE_TIMEOUT_MS 600000 /* a replay has time, but no for ever */
 
+/* usual: of the cell's window. A checkpoint has a part of one, and parts are added up. */
+static void tell_baseline(const struct engine *e, struct cell *closed, bool usual)
+{
+	const struct cell_totals *t = cell_totals(closed);
+	struct baseline_state state;
+
+	if (!e->baseline)
+		return;
+	baseline_state(e->baseline, t->window_start_ns, t->window_end_ns, &state);
+	cell_set_baseline(closed, &(struct cell_baseline){
+					  .learning = state.learning,
+					  .days = state.days,
+					  .usual_execs = usual ? state.usual_execs : 0,
+					  .evicted = state.evicted,
+				  });
+}
+
+/* What it has by now; without memory the file stays as it was. */
+static void keep_baseline(struct engine *e)
+{
+	struct buf file = { 0 };
+
+	if (!e->baseline || e->replay)
+		return;
+	if (baseline_save(e->baseline, &file) == 0)
+		report_writer_keep(e->writer, LEARN_FILE, &file);
+	buf_free(&file);
+}
+
 static void on_closed(void *ctx, struct cell *closed)
 {
 	struct engine *e = ctx;
 
 	e->cells_closed++;
+	tell_baseline(e, closed, true);
 	report_writer_cell(e->writer, closed); /* it counts and says what it cannot take */
+	keep_baseline(e);
 }
 
 static int on_interim(void *ctx, struct cell_events *part)
@@ -72,7 +106,7 @@ static struct wire_span on_json(void *ctx, const struct edr_hdr *rec, const stru
 	return make_line(ctx, rec, who);
 }
 
-static struct cell_config cell_config(const struct conf *conf)
+static struct cell_config cell_config(const struct engine *e, const struct conf *conf)
 {
 	const struct conf_sizes sizes = conf_sizes(conf);
 
@@ -80,6 +114,7 @@ static struct cell_config cell_config(const struct conf *conf)
 		.interval_min = conf->report_interval,
 		.keep_events = conf->include_raw_events,
 		.list_threads = conf->list_threads,
+		.redact_off = e->redact_off,
 		.max_events = conf->max_events_buffer,
 		.max_events_bytes = sizes.part,
 		.max_interim_bytes = conf->max_interim_mb * MIB,
@@ -108,6 +143,7 @@ static void on_delta(void *ctx, struct cell *delta)
 {
 	struct engine *e = ctx;
 
+	tell_baseline(e, delta, false);
 	report_writer_checkpoint(e->writer, delta);
 }
 
@@ -123,14 +159,21 @@ static void mark_start(struct engine *e, const struct edr_hdr *rec)
 }
 
 /* Before the cell itself: at a window's end the last delta must come before what makes it stale. */
-static void fold_delta(struct engine *e, const struct edr_hdr *rec, const struct proc_entry *who)
+static void fold_delta(struct engine *e, const struct edr_hdr *rec, const struct proc_entry *who,
+		       unsigned marks)
 {
 	if (!e->deltas)
 		return;
 	if (e->start)
 		mark_start(e, rec);
+	cells_mark(e->deltas, marks);
 	cells_fold(e->deltas, rec, who, e->table, (struct wire_span){ 0 });
-	if (rec->time_ns < e->next_delta_ns)
+}
+
+/* Behind all that the record gives. */
+static void close_delta(struct engine *e, const struct edr_hdr *rec)
+{
+	if (!e->deltas || rec->time_ns < e->next_delta_ns)
 		return;
 	if (e->next_delta_ns)
 		cells_close_partial(e->deltas, e->table);
@@ -146,10 +189,10 @@ static edr_u64 delta_ns(unsigned interval_s)
 	return interval_s > 1 ? (interval_s - 1) * NS_PER_S : NS_PER_S / 2;
 }
 
-static struct cell_config delta_config(const struct conf *conf)
+static struct cell_config delta_config(const struct engine *e, const struct conf *conf)
 {
 	const struct conf_rows rows = conf_sizes(conf).checkpoint;
-	struct cell_config cfg = cell_config(conf);
+	struct cell_config cfg = cell_config(e, conf);
 
 	cfg.keep_events = false;
 	cfg.max_executables = rows.executables;
@@ -161,7 +204,7 @@ static struct cell_config delta_config(const struct conf *conf)
 static int open_deltas(struct engine *e, const struct conf *conf)
 {
 	const struct cell_sinks sinks = { .ctx = e, .on_closed = on_delta };
-	const struct cell_config cfg = delta_config(conf);
+	const struct cell_config cfg = delta_config(e, conf);
 
 	if (e->replay || !conf->checkpoint_interval)
 		return 0;
@@ -169,6 +212,26 @@ static int open_deltas(struct engine *e, const struct conf *conf)
 	e->deltas = cells_new(&cfg, &sinks);
 	e->start = cells_new(&cfg, &sinks);
 	return e->deltas && e->start ? 0 : -ENOMEM;
+}
+
+static int open_baseline(struct engine *e, const struct conf *conf)
+{
+	struct baseline_config cfg = { .learning_days = conf->learning_days,
+				       .window_min = conf->report_interval,
+				       .max_entries = conf_sizes(conf).baseline };
+
+	if (!cfg.max_entries)
+		return 0;
+	if (!e->replay)
+		learn_key(cfg.key);
+	e->baseline = baseline_new(&cfg);
+	if (!e->baseline)
+		return -ENOMEM;
+	if (!e->replay)
+		learn_baseline(e->baseline, conf->reports_dir,
+			       BASELINE_HEAD_BYTES + cfg.max_entries * BASELINE_ENTRY_BYTES,
+			       LEARN_MOST_MS);
+	return 0;
 }
 
 static void set_switches(struct engine *e, const struct conf *conf)
@@ -249,6 +312,14 @@ static int name_analysis(struct engine *e, const struct conf *conf)
 	return 0;
 }
 
+static int open_redaction(struct engine *e, const struct conf *conf, char *err, size_t err_size)
+{
+	e->redact_off = strcmp(conf->redact, "off") == 0;
+	if (e->redact_off)
+		redaction_tell_off(&e->off, 0);
+	return redaction_open(&e->redact, conf, e->replay, err, err_size);
+}
+
 int engine_open(struct engine *e, const struct engine_config *cfg, char *err, size_t err_size)
 {
 	struct chain_key key = { .len = 0 };
@@ -274,7 +345,7 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 	const struct cell_sinks sinks = {
 		.ctx = e, .on_closed = on_closed, .on_interim = on_interim, .json = on_json
 	};
-	const struct cell_config cells = cell_config(cfg->conf);
+	struct cell_config cells;
 	struct cell_resume resume;
 	int status;
 
@@ -296,12 +367,17 @@ int engine_open(struct engine *e, const struct engine_config *cfg, char *err, si
 	chain_key_wipe(&key);
 	if (status != 0)
 		return EX_CANTCREAT;
-	status = open_sinks(e, cfg->conf, err, err_size);
+	status = open_redaction(e, cfg->conf, err, err_size);
+	if (status == 0)
+		status = open_sinks(e, cfg->conf, err, err_size);
 	if (status != 0)
 		return status;
 	e->table = proc_table_new(conf_sizes(cfg->conf).processes);
+	cells = cell_config(e, cfg->conf);
 	e->cells = cells_new(&cells, &sinks);
-	if (!e->table || !e->cells || open_deltas(e, cfg->conf) != 0) {
+	if (!e->table || !e->cells || open_deltas(e, cfg->conf) != 0 ||
+	    open_baseline(e, cfg->conf) != 0 ||
+	    findings_open(&e->findings, cfg->conf, e->baseline, e->replay) != 0) {
 		snprintf(err, err_size, "out of memory");
 		return EX_OSERR;
 	}
@@ -339,19 +415,26 @@ void engine_record(void *ctx, const struct edr_hdr *rec)
 {
 	struct engine *e = ctx;
 	const struct proc_entry *who;
+	struct baseline_found found;
 	struct wire_span json = { 0 };
 
+	/* Nothing comes before this: what it gives is all that anything else sees. */
+	rec = redact_record(e->redact, rec);
 	if (e->record)
 		record_raw(e, rec);
 	who = proc_apply(e->table, rec);
+	baseline_record(e->baseline, rec, who, e->table, cells_wall_offset(e->cells), &found);
 	if (is_event(e, rec)) {
 		if (e->output || e->events_stdout)
 			json = write_line(e, rec, who);
 		if (e->print_events)
 			event_line_print(rec, who);
 	}
-	fold_delta(e, rec, who);
+	fold_delta(e, rec, who, found.marks);
+	cells_mark(e->cells, found.marks);
 	cells_fold(e->cells, rec, who, e->table, json);
+	findings_record(&e->findings, rec, who, e->table, &found, e->cells, e->deltas);
+	close_delta(e, rec);
 	if (rec->type == EDR_CLOCK)
 		report_writer_time(e->writer, cells_now(e->cells));
 }
@@ -368,12 +451,14 @@ void engine_flush(struct engine *e)
 
 void engine_reconfigure(struct engine *e, const struct conf *conf)
 {
-	const struct cell_config cells = cell_config(conf);
+	const struct cell_config cells = cell_config(e, conf);
 
 	set_switches(e, conf);
 	cells_reconfigure(e->cells, &cells);
+	baseline_set_window(e->baseline, conf->report_interval);
+	findings_configure(&e->findings, conf, e->baseline, e->replay);
 	if (e->deltas) {
-		const struct cell_config deltas = delta_config(conf);
+		const struct cell_config deltas = delta_config(e, conf);
 
 		cells_reconfigure(e->deltas, &deltas);
 	}
@@ -400,10 +485,13 @@ void engine_tell_losses(struct engine *e)
 	tell_sink(e->output, "output", &e->said_lost[0]);
 	tell_sink(e->events_stdout, "standard output", &e->said_lost[1]);
 	tell_sink(e->record_full ? NULL : e->record, "record", &e->said_lost[2]);
+	findings_tell(&e->findings);
 	if (e->out_of_memory)
 		log_warn("run", "out of memory: events are missing in the reports' lists and in "
 				"the output");
 	e->out_of_memory = false;
+	if (e->redact_off)
+		redaction_tell_off(&e->off, cells_now(e->cells));
 }
 
 static int close_record(struct engine *e, unsigned timeout_ms)
@@ -452,6 +540,9 @@ int engine_close(struct engine *e)
 	cells_free(e->deltas);
 	cells_free(e->start);
 	proc_table_free(e->table);
+	findings_close(&e->findings);
+	baseline_free(e->baseline);
+	redact_free(e->redact);
 	buf_free(&e->line);
 	if (!unwritten) /* else a thread that hangs may have it */
 		free(e->analysis);

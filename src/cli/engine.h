@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a record goes through once the source has handed it on, the same in a live run and in a
- * replay: the capture, the process table, its JSON (only when someone wants it), the sinks, the cell.
+ * replay: secrets out, the capture, the process table, the baseline, its JSON (only when someone
+ * wants it), the sinks, the cell, what is found in it.
  * Closed cells go to the report thread.
  */
 #ifndef EDR_CLI_ENGINE_H
@@ -11,6 +12,8 @@
 #include <stddef.h>
 
 #include "cell/cell.h"
+#include "cli/findings.h"
+#include "cli/redaction.h"
 #include "conf/conf.h"
 #include "proc/proc.h"
 #include "report/report.h"
@@ -27,11 +30,16 @@ struct engine_config {
 };
 
 struct engine {
+	struct redact *redact;
+	bool redact_off;
+	struct redaction_off off;
 	struct proc_table *table;
 	struct cells *cells;
 	struct cells *deltas;		 /* of checkpoints; NULL: none */
 	struct cells *start;		 /* of the first one; NULL once it is written */
 	edr_u64 delta_ns, next_delta_ns; /* boot */
+	struct baseline *baseline;	 /* NULL: none */
+	struct findings findings;
 	struct report_writer *writer;
 	struct sink *output, *events_stdout, *record;
 	char *analysis;	 /* FILE.analysis of --output FILE; NULL: none. The report thread's */

@@ -12,8 +12,10 @@
 #include "cli/cost.h"
 #include "cli/engine.h"
 #include "cli/lock.h"
+#include "cli/model.h"
 #include "cli/selftest.h"
 #include "cli/signals.h"
+#include "conf/table.h"
 #include "edr_version.h"
 #include "source/host.h"
 #include "util/log.h"
@@ -35,6 +37,7 @@ struct live {
 	struct source *source;	  /* NULL while it is away */
 	struct conf_set *current; /* since the last SIGHUP; NULL: the one that we started with */
 	struct engine engine;
+	struct model model;
 	struct selftest selftest;
 	struct cost cost;
 	bool scanned, announced;
@@ -95,7 +98,7 @@ static void on_written(void *ctx, const char *path, const struct cell *cell)
 	char blind[48] = "";
 	struct buf shown = { 0 };
 
-	(void)ctx;
+	model_offer(ctx, path);
 	text_term(&shown, path, strlen(path));
 	if (!cell) {
 		log_line(strstr(path, "/interim/") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "report",
@@ -258,12 +261,12 @@ static void next_backoff(struct live *l, edr_u64 now_ns)
 static void lose_source(struct live *l, int error)
 {
 	log_error("run", "the source has failed (%s): opening it again", strerror(-error));
+	l->away_from_ns = boot_now(); /* to take its probes away may last seconds */
 	tell_cost(l);
 	cost_lose_source(&l->cost);
 	l->cfg->source->close(l->source);
 	l->source = NULL;
-	l->away_from_ns = boot_now();
-	begin_backoff(l, l->away_from_ns);
+	begin_backoff(l, boot_now());
 }
 
 static void regain_source(struct live *l)
@@ -288,8 +291,8 @@ static void regain_source(struct live *l)
 
 static void warn_restart(const struct conf_set *started, const struct conf_set *now)
 {
-	const char *names[64];
-	size_t n = conf_needs_restart(started, now, names, 64);
+	const char *names[CONF_MAX_KEYS];
+	size_t n = conf_needs_restart(started, now, names, CONF_MAX_KEYS);
 	struct buf text = { 0 };
 
 	for (size_t i = 0; i < n; i++)
@@ -306,9 +309,9 @@ static void tell_sizes(const struct conf *conf)
 
 	if (most_mib > conf->memory_mb)
 		log_warn("run",
-			 "memory_mb is %u, but with the sizes that are set (ring_*_kb, max_*) up "
-			 "to %zu "
-			 "MiB can be used: leave them at 0, or raise memory_mb",
+			 "memory_mb is %u, but with the sizes that are set (ring_*_kb, max_*), and "
+			 "a model where one is asked, up to %zu MiB can be used: leave them at 0, "
+			 "or raise memory_mb",
 			 conf->memory_mb, most_mib);
 }
 
@@ -412,7 +415,8 @@ static int open_all(struct live *l, char *err, size_t err_size)
 {
 	const struct engine_config engine = { .conf = conf_get(l->cfg->set),
 					      .now_ns = (edr_s64)time_now(CLOCK_REALTIME),
-					      .on_written = on_written };
+					      .on_written = on_written,
+					      .ctx = &l->model };
 	int status = engine_open(&l->engine, &engine, err, err_size);
 
 	if (status != 0)
@@ -420,10 +424,13 @@ static int open_all(struct live *l, char *err, size_t err_size)
 	tell_sizes(engine.conf);
 	l->pids_match = source_in_initial_pid_ns();
 	selftest_init(&l->selftest, take, l);
+	/* Without a model each report still has its local judgement. */
+	if (model_start(&l->model, engine.conf, err, err_size) != 0)
+		log_error("analyze", "no model is asked: %s", err);
 	status = open_source(l, err, err_size);
 	if (status == -EPERM || status == -EACCES)
 		return EX_NOPERM;
-	if (status == -EINVAL)
+	if (status == SOURCE_BAD_CONFIG)
 		return EX_CONFIG; /* filters or names that it cannot take */
 	return status == 0 ? 0 : EX_UNAVAILABLE;
 }
@@ -435,9 +442,14 @@ int live_run(const struct live_config *cfg)
 	int status, lock;
 
 	signals_install();
+	/* Its process must have nothing of ours: before all that is opened here. */
+	if (model_fork(&l.model, conf_get(cfg->set), err, sizeof(err)) < 0)
+		log_error("analyze", "no model is asked: %s", err);
 	lock = lock_reports_dir(conf_get(cfg->set)->reports_dir, err, sizeof(err));
-	if (lock < 0)
+	if (lock < 0) {
+		model_close(&l.model);
 		return cli_fail(lock == -EWOULDBLOCK ? EX_TEMPFAIL : EX_CANTCREAT, err);
+	}
 	status = open_all(&l, err, sizeof(err));
 	if (status == 0) {
 		l.next_tell_ns = boot_now() + TELL_NS;
@@ -449,6 +461,8 @@ int live_run(const struct live_config *cfg)
 		cli_fail(status, err);
 		engine_close(&l.engine);
 	}
+	/* Behind the report thread, which offers to it. */
+	model_close(&l.model);
 	conf_free(l.current);
 	close(lock);
 	return status;

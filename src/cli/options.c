@@ -31,7 +31,9 @@ enum {
 	OPT_UNTIL,
 	OPT_FORCE,
 	OPT_STATS,
-	OPT_SECONDS
+	OPT_SECONDS,
+	OPT_DRY_RUN,
+	OPT_OVER_BUDGET
 };
 
 static const struct {
@@ -53,6 +55,8 @@ static const struct {
 	{ { "force", no_argument, NULL, OPT_FORCE }, OPTIONS_REPORT },
 	{ { "stats", no_argument, NULL, OPT_STATS }, OPTIONS_STATS },
 	{ { "seconds", required_argument, NULL, OPT_SECONDS }, OPTIONS_STATS },
+	{ { "dry-run", no_argument, NULL, OPT_DRY_RUN }, OPTIONS_ANALYZE },
+	{ { "over-budget", no_argument, NULL, OPT_OVER_BUDGET }, OPTIONS_ANALYZE },
 };
 
 struct table {
@@ -251,6 +255,12 @@ static int take(struct options *o, int value, char *err, size_t err_size)
 		return 0;
 	case OPT_FORCE:
 		o->force = true;
+		return 0;
+	case OPT_DRY_RUN:
+		o->dry_run = true;
+		return 0;
+	case OPT_OVER_BUDGET:
+		o->over_budget = true;
 		return 0;
 	case OPT_STATS:
 		o->stats = true;

@@ -14,8 +14,9 @@
 #define OPTIONS_CONF 0x1u /* those of the configuration, -c, --set */
 #define OPTIONS_JSON 0x2u
 #define OPTIONS_SAMPLE 0x4u
-#define OPTIONS_STATS 0x10u /* --stats, --seconds */
-#define OPTIONS_REPORT 0x8u /* --level, --since, --until, --text */
+#define OPTIONS_STATS 0x10u   /* --stats, --seconds */
+#define OPTIONS_REPORT 0x8u   /* --level, --since, --until, --text */
+#define OPTIONS_ANALYZE 0x20u /* --dry-run, --over-budget */
 
 struct option_setting {
 	char *section, *key, *value;
@@ -26,7 +27,7 @@ struct options {
 	const char *config; /* -c, NULL when not given */
 	struct option_setting *settings;
 	size_t n_settings;
-	bool json, sample, roff, text, force, stats;
+	bool json, sample, roff, text, force, stats, dry_run, over_budget;
 	unsigned seconds;		   /* 0: not given */
 	const char *level, *since, *until; /* NULL when not given */
 	bool help, version;

@@ -41,10 +41,25 @@ int report_cmd_rebuild(const struct report_cmd *c);
 /* Is it JSON of ours, all of it, without bytes that a terminal obeys? Not: is it what was written. */
 bool report_sound(const struct buf *json);
 
+/* What a model said of a report. */
+struct report_model {
+	struct buf verdict; /* its file */
+	int why;	    /* there is none: -ENOENT, else it cannot be shown */
+	bool current;	    /* it is of the report as it is now */
+	unsigned severity;  /* the worst of its verdict's and of those below it; 0: none */
+};
+/* 0 or -ENOMEM; report_model_free() either way. */
+int report_model_read(const struct report_cmd *c, const struct report_choice *one,
+		      const struct buf *json, struct report_model *m);
+/* At most 80 columns wide; nothing when there is none. 0 or -ENOMEM. */
+int report_model_print(const struct report_model *m, FILE *out);
+void report_model_free(struct report_model *m);
+
 /*
  * A report for people, at most 80 columns wide. previous: the one before it on its level, to say
  * what is new; empty when there is none. 0 or -errno.
  */
-int report_text(const struct buf *json, const struct buf *previous, FILE *out);
+int report_text(const struct buf *json, const struct buf *previous,
+		const struct report_model *model, FILE *out);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "cell/view.h"
 #include "cli/report_cmd.h"
+#include "report/analysis.h"
 #include "report/json.h"
 #include "report/parent.h"
 #include "report/read.h"
@@ -62,8 +63,21 @@ static void add_argv(struct buf *out, const struct cell_command_line *l)
 	}
 }
 
+/* The one that counts: a model can raise it, and then the other is said too. */
+static void add_severity(struct buf *line, unsigned local, unsigned model)
+{
+	if (!local && !model)
+		buf_adds(line, "severity not known");
+	else
+		buf_addf(line, "severity %u of 5", model > local ? model : local);
+	if (model > local && local)
+		buf_addf(line, " (%u without the model)", local);
+	else if (model > local)
+		buf_adds(line, " (of the model alone)");
+}
+
 static void print_head(FILE *out, struct buf *line, const struct cell_view *v,
-		       const struct report_info *info)
+		       const struct report_info *info, const struct report_model *model)
 {
 	const struct cell_totals *t = v->totals;
 	char from[RJ_TIME_SIZE], to[RJ_TIME_SIZE];
@@ -75,10 +89,7 @@ static void print_head(FILE *out, struct buf *line, const struct cell_view *v,
 	buf_addf(line, "%s to %s, ", from, to);
 	add_span(line, v->host->hostname);
 	print_line(out, line);
-	if (info->severity)
-		buf_addf(line, "severity %u of 5", info->severity);
-	else
-		buf_adds(line, "severity not known");
+	add_severity(line, info->severity, model->severity);
 	buf_addf(line, "; %.0f of %.0f s watched%s", (double)t->watched_ns / NS_PER_S,
 		 (double)(t->window_end_ns - t->window_start_ns) / NS_PER_S,
 		 t->partial ? " (partial)" : "");
@@ -116,6 +127,24 @@ static void print_findings(FILE *out, struct buf *line, const struct cell_view *
 	}
 	if (v->n_findings > ROWS)
 		fprintf(out, "  and %zu more\n", v->n_findings - ROWS);
+}
+
+/* Why it has its severity, what changed, what to do. */
+static int print_analysis(FILE *out, const struct buf *json)
+{
+	struct buf text = { 0 };
+	char *line, *rest;
+
+	report_analysis_lines((struct wire_span){ json->data, json->len }, &text);
+	if (text.failed)
+		return -ENOMEM;
+	if (text.len)
+		putc('\n', out);
+	rest = text.data;
+	while (text.len && (line = strsep(&rest, "\n")) && rest)
+		print_cut(out, line, COLUMNS - 1);
+	buf_free(&text);
+	return 0;
 }
 
 static int by_count(const void *a, const void *b)
@@ -353,17 +382,22 @@ static bool is_part(const struct buf *json)
 }
 
 static int print_all(const struct cell *cell, const struct report_info *info,
-		     const struct buf *previous, struct buf *line, FILE *out)
+		     const struct buf *json, const struct buf *previous,
+		     const struct report_model *model, struct buf *line, FILE *out)
 {
 	struct cell_view v = { 0 };
 	int err = cell_view_open(&v, cell);
 
 	if (err)
 		return err;
-	print_head(out, line, &v, info);
+	print_head(out, line, &v, info, model);
 	print_degraded(out, line, &v);
 	print_findings(out, line, &v);
-	err = print_lines(out, line, &v);
+	err = print_analysis(out, json);
+	if (!err)
+		err = report_model_print(model, out);
+	if (!err)
+		err = print_lines(out, line, &v);
 	print_exes(out, line, &v);
 	if (!err)
 		err = print_new(out, line, &v, previous);
@@ -375,7 +409,8 @@ static int print_all(const struct cell *cell, const struct report_info *info,
 	return err;
 }
 
-int report_text(const struct buf *json, const struct buf *previous, FILE *out)
+int report_text(const struct buf *json, const struct buf *previous,
+		const struct report_model *model, FILE *out)
 {
 	struct report_info info;
 	struct buf line = { 0 };
@@ -387,7 +422,7 @@ int report_text(const struct buf *json, const struct buf *previous, FILE *out)
 	} else {
 		err = report_load(json->data, json->len, &cell, &info);
 		if (!err)
-			err = print_all(cell, &info, previous, &line, out);
+			err = print_all(cell, &info, json, previous, model, &line, out);
 	}
 	cell_free(cell);
 	buf_free(&line);

@@ -32,7 +32,9 @@ struct conf {
 	char *model;
 	bool debug;
 	/* [OPENAI] */
-	char *api_key; /* secret: OPENAI_API_KEY is read too */
+	char *api_key;	    /* secret: OPENAI_API_KEY is read too */
+	char *api_key_file; /* empty: none */
+	char *api_base;
 	/* [REPORTS] */
 	char *reports_dir;
 	unsigned keep_cells_days, keep_blocks_days, keep_daily_days, keep_weekly_days,
@@ -59,12 +61,32 @@ struct conf {
 	unsigned max_processes, max_executables, max_command_lines,
 		max_connections; /* 0: a share of memory_mb */
 	unsigned max_interim_mb; /* 0: no limit */
+	unsigned max_baseline;	 /* entries; 0: a share of memory_mb */
 	/* [ADVANCED] */
 	unsigned max_events_buffer, max_events_age /* s */, max_summary_lines;
 	bool include_raw_events, include_security_findings, verbose_debug_logging,
 		enable_syscall_tracing, list_threads;
 	struct conf_list syscalls_to_trace;
+	/* [ANALYSIS] */
+	unsigned learning_days; /* 0: no baseline */
+	char *analyze_cells, *analyze_blocks, *analyze_daily, *analyze_weekly,
+		*analyze_monthly; /* never, findings, changed, always */
+	unsigned prompt_tokens, answer_tokens;
+	unsigned connect_timeout, request_timeout; /* s */
+	unsigned queue_hours;
+	unsigned max_requests_day, max_tokens_day, max_cents_day; /* 0: no limit */
+	unsigned input_cents, output_cents; /* US cents for a million tokens */
+	bool batch;
+	bool keep_exchanges;
+	unsigned keep_exchanges_days;
+	char *proxy, *ca_file; /* empty: none */
+	bool insecure_http;
+	char *client_user;
+	char *redact;				 /* on, off */
+	char *redact_patterns, *redact_key_file; /* empty: none; of the reports directory */
 };
+
+#define CONF_API_BASE "https://api.openai.com/v1" /* the default */
 
 enum conf_origin { CONF_DEFAULT, CONF_FILE, CONF_ENV, CONF_OPTION };
 
@@ -97,6 +119,8 @@ struct conf_sizes {
 	size_t sink;	    /* bytes that wait for --output, --stdout or --record, each */
 	size_t batch;	    /* bytes of records that are being put in order */
 	unsigned kernel_entries; /* source_config.table_entries */
+	size_t baseline;	 /* entries of 32 bytes; 0: none */
+	size_t waiting;		 /* reports that wait for the model; 0: none is asked */
 };
 struct conf_sizes conf_sizes(const struct conf *c);
 /* All of it together, and what has no size, at worst: more than memory_mb only where a size was set that is more than its share. */

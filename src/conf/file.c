@@ -79,7 +79,7 @@ static void finish_value(struct parse *p)
 		const struct conf_key *key = &conf_table[p->key];
 
 		text_term(&shown, text, p->value.len);
-		if (key->flags & CONF_SECRET)
+		if (key->flags & (CONF_SECRET | CONF_URL))
 			fail(p, where.line, "%s %s", key->key, why.data);
 		else
 			fail(p, where.line, "%s %s%s '%.200s'", key->key, why.data,

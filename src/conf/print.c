@@ -8,14 +8,42 @@
 #define MASK "********"
 #define SAMPLE_WIDTH 100
 
+/* Of a URL the user and the password, which some proxies want there; if in doubt, more. */
+static bool add_url(struct buf *out, const char *text)
+{
+	const char *host = strstr(text, "://"), *at = strrchr(text, '@');
+
+	if (!at)
+		return false;
+	if (host && host < at)
+		buf_add(out, text, (size_t)(host + 3 - text));
+	buf_adds(out, MASK);
+	buf_adds(out, at);
+	return true;
+}
+
+void conf_mask(const struct conf_key *key, struct buf *text)
+{
+	struct buf masked = { 0 };
+
+	if (text->len == 0)
+		return;
+	if (key->flags & CONF_SECRET)
+		buf_adds(&masked, MASK);
+	else if (!(key->flags & CONF_URL) || !add_url(&masked, text->data))
+		return;
+	explicit_bzero(text->data, text->len);
+	buf_free(text);
+	*text = masked;
+}
+
 static void value_shown(const struct conf_set *s, size_t i, struct buf *out)
 {
 	struct buf text = { 0 };
 
 	conf_value_text(&s->conf, &conf_table[i], &text);
-	if (text.len > 0 && (conf_table[i].flags & CONF_SECRET))
-		buf_adds(out, MASK);
-	else if (text.len > 0)
+	conf_mask(&conf_table[i], &text);
+	if (text.len > 0)
 		text_term(out, text.data, text.len);
 	buf_free(&text);
 }
@@ -75,10 +103,9 @@ static void json_value(const struct conf_set *s, const struct conf_key *key, str
 		return;
 	}
 	conf_value_text(&s->conf, key, &text);
+	conf_mask(key, &text);
 	if (key->type == CONF_BOOL || key->type == CONF_UINT)
 		buf_add(out, text.data, text.len);
-	else if (text.len > 0 && (key->flags & CONF_SECRET))
-		text_json(out, MASK, strlen(MASK));
 	else
 		text_json(out, text.data ? text.data : "", text.len);
 	buf_free(&text);

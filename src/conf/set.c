@@ -99,7 +99,7 @@ static int complain(char *err, size_t err_size, const char *where, const struct 
 	struct buf text = { 0 };
 
 	buf_addf(&text, "%s: %s %s", where, key->key, why->data ? why->data : "");
-	if (!(key->flags & CONF_SECRET)) {
+	if (!(key->flags & (CONF_SECRET | CONF_URL))) {
 		buf_addf(&text, "%s '", conf_but_it_is(why));
 		text_term(&text, value, strlen(value));
 		buf_adds(&text, "'");

@@ -82,6 +82,8 @@ static bool check_syscall(const char *value, struct buf *why)
 }
 
 static const char *const sources[] = { "auto", "bpf", "bpf-plain", "ftrace", "replay", NULL };
+static const char *const analyze[] = { "never", "findings", "changed", "always", NULL };
+static const char *const on_off[] = { "on", "off", NULL };
 static const char *const hooks[] = { "default", "lean", NULL };
 
 #define AT(field) .offset = offsetof(struct conf, field)
@@ -99,15 +101,22 @@ const struct conf_key conf_table[] = {
 	  BLOCK_MINUTES, .check = check_interval, OPTION("interval", 'i', "MINUTES"),
 	  .help = "Minutes of a cell, the smallest report. Must divide 240: 1, 2, 3, 4, 5, 6, 8, "
 		  "10, 12, 15, 16, 20, 24, 30, 40, 48, 60, 80, 120 or 240." },
-	{ "DEFAULT", "model", CONF_STRING, CONF_LIVE, AT(model), "gpt-4o-mini",
-	  .help = "Language model of the analysis. No analysis is built in yet." },
+	{ "DEFAULT", "model", CONF_STRING, 0, AT(model), "gpt-4o-mini",
+	  .help = "Language model that reports are shown to, when there is an api_key or another "
+		  "api_base. It can raise a severity and never lower one." },
 	{ "DEFAULT", "debug", CONF_BOOL, CONF_LIVE, AT(debug), "false", SWITCH("debug", 'd'),
 	  .help = "Print each event, and what the program does." },
 
-	{ "OPENAI", "api_key", CONF_STRING, CONF_LIVE | CONF_SECRET | CONF_MAY_BE_EMPTY,
-	  AT(api_key), "",
+	{ "OPENAI", "api_key", CONF_STRING, CONF_SECRET | CONF_MAY_BE_EMPTY, AT(api_key), "",
 	  .help = "Key of the language model's provider. Empty: the environment variable "
-		  "OPENAI_API_KEY. No analysis is built in yet." },
+		  "OPENAI_API_KEY." },
+	{ "OPENAI", "api_key_file", CONF_STRING, CONF_MAY_BE_EMPTY, AT(api_key_file), "",
+	  .help = "File with that key alone, of root or of who runs this, closed to all others. It "
+		  "comes before systemd's credential openai_api_key, and that before api_key. "
+		  "Empty: none." },
+	{ "OPENAI", "api_base", CONF_STRING, CONF_URL, AT(api_base), CONF_API_BASE,
+	  .help = "Where the language model is: any server with OpenAI's chat completions, as "
+		  "http://127.0.0.1:8080/v1. Another than the default needs no key." },
 
 	{ "REPORTS", "reports_dir", CONF_STRING, 0, AT(reports_dir), "reports",
 	  OPTION("reports-dir", 0, "DIR"),
@@ -203,23 +212,28 @@ const struct conf_key conf_table[] = {
 		  "on "
 		  "the host; a usual one needs a quarter. What does not fit is counted. All sizes "
 		  "below and the kernel buffers are shares of it; one that is set is not, and when "
-		  "those that are set are too large for it, the log says so." },
+		  "those that are set are too large for it, the log says so. Where a model is "
+		  "asked, 4 MiB are for that, and the three tables of a cell are two sevenths "
+		  "smaller." },
 	{ "LIMITS", "max_processes", CONF_UINT, 0, AT(max_processes), "0", 0, 4194304,
 	  .help = "Processes that are remembered. 0: 192 for each MiB of "
-		  "memory_mb above 9." },
+		  "memory_mb above 10." },
 	{ "LIMITS", "max_executables", CONF_UINT, CONF_LIVE, AT(max_executables), "0", 0, 1048576,
 	  .help = "Executables that a cell lists; the rest is counted as other. 0: 10 for each MiB "
-		  "of memory_mb above 9." },
+		  "of memory_mb above 10." },
 	{ "LIMITS", "max_command_lines", CONF_UINT, CONF_LIVE, AT(max_command_lines), "0", 0,
 	  4194304,
 	  .help = "Distinct command lines that a cell lists; the rest is counted as other. 0: 40 "
-		  "for each MiB of memory_mb above 9." },
+		  "for each MiB of memory_mb above 10." },
 	{ "LIMITS", "max_connections", CONF_UINT, CONF_LIVE, AT(max_connections), "0", 0, 4194304,
 	  .help = "Distinct connections that a cell lists; the rest is counted as other. 0: 20 for "
-		  "each MiB of memory_mb above 9." },
+		  "each MiB of memory_mb above 10." },
 	{ "LIMITS", "max_interim_mb", CONF_UINT, CONF_LIVE, AT(max_interim_mb), "32", 0, 1048576,
 	  .help = "MiB of interim parts that a cell may write; events beyond are counted, not "
 		  "listed. 0: no limit." },
+	{ "LIMITS", "max_baseline", CONF_UINT, 0, AT(max_baseline), "0", 0, 4194304,
+	  .help = "Things of the baseline (executables, who runs them, destinations) that are "
+		  "remembered. 0: 128 for each MiB of memory_mb above 10." },
 
 	{ "ADVANCED", "max_events_buffer", CONF_UINT, CONF_LIVE, AT(max_events_buffer), "10000", 1,
 	  10000000,
@@ -228,14 +242,15 @@ const struct conf_key conf_table[] = {
 	{ "ADVANCED", "max_events_age", CONF_UINT, CONF_LIVE, AT(max_events_age), "0", 0, 86400,
 	  .help = "Seconds after which the oldest event in memory is written as an interim report. "
 		  "0: no limit." },
-	{ "ADVANCED", "max_summary_lines", CONF_UINT, CONF_LIVE, AT(max_summary_lines), "50", 1,
-	  100000,
-	  .help = "Lines of a summary for the language model. No analysis is built in yet." },
+	{ "ADVANCED", "max_summary_lines", CONF_UINT, 0, AT(max_summary_lines), "50", 1, 100000,
+	  .help = "Rows of a report that the language model is told: findings, executables, "
+		  "connections and others together." },
 	{ "ADVANCED", "include_raw_events", CONF_BOOL, CONF_LIVE, AT(include_raw_events), "true",
 	  .help = "Reports hold the events themselves, not only what they add up to." },
 	{ "ADVANCED", "include_security_findings", CONF_BOOL, CONF_LIVE,
 	  AT(include_security_findings), "true",
-	  .help = "Reports hold findings. No analysis is built in yet." },
+	  .help = "Look for signals of an attack in each event: they become findings of the "
+		  "reports, and those of severity 3 or more lines of the log." },
 	{ "ADVANCED", "verbose_debug_logging", CONF_BOOL, CONF_LIVE, AT(verbose_debug_logging),
 	  "true", .help = "With debug: print each event too, not only what the program does." },
 	{ "ADVANCED", "enable_syscall_tracing", CONF_BOOL, 0, AT(enable_syscall_tracing), "true",
@@ -247,6 +262,86 @@ const struct conf_key conf_table[] = {
 	  .help = "System calls to watch. execve, fork, clone and connect are understood, any "
 		  "other that has a "
 		  "tracepoint is reported with its six arguments and its result." },
+
+	{ "ANALYSIS", "learning_days", CONF_UINT, 0, AT(learning_days), "7", 0, 365,
+	  .help = "Days with events before anything can be new or rare on this host. 0: nothing "
+		  "ever is, and no baseline is kept." },
+	{ "ANALYSIS", "analyze_cells", CONF_CHOICE, 0, AT(analyze_cells), "findings",
+	  .choices = analyze,
+	  .help = "Cells that the language model is shown: never, findings, changed or always. "
+		  "findings: of severity 3 and more, or with a kind of finding that was in none of "
+		  "that level on that day and the day before. changed: when something else was "
+		  "found or new than in the last one that was sent." },
+	{ "ANALYSIS", "analyze_blocks", CONF_CHOICE, 0, AT(analyze_blocks), "changed",
+	  .choices = analyze,
+	  .help = "Blocks that the language model is shown: never, findings, changed or always." },
+	{ "ANALYSIS", "analyze_daily", CONF_CHOICE, 0, AT(analyze_daily), "always",
+	  .choices = analyze,
+	  .help = "Daily reports that the language model is shown: never, findings, changed or "
+		  "always." },
+	{ "ANALYSIS", "analyze_weekly", CONF_CHOICE, 0, AT(analyze_weekly), "always",
+	  .choices = analyze,
+	  .help = "Weekly reports that the language model is shown: never, findings, changed or "
+		  "always." },
+	{ "ANALYSIS", "analyze_monthly", CONF_CHOICE, 0, AT(analyze_monthly), "always",
+	  .choices = analyze,
+	  .help = "Monthly reports that the language model is shown: never, findings, changed or "
+		  "always." },
+	{ "ANALYSIS", "prompt_tokens", CONF_UINT, 0, AT(prompt_tokens), "6000", 1000, 200000,
+	  .help = "Tokens of a request at most, as estimated: 3 bytes each." },
+	{ "ANALYSIS", "answer_tokens", CONF_UINT, 0, AT(answer_tokens), "1000", 200, 16000,
+	  .help = "Tokens of an answer at most." },
+	{ "ANALYSIS", "connect_timeout", CONF_UINT, 0, AT(connect_timeout), "10", 1, 3600,
+	  .help = "Seconds until the language model's server must have taken the connection." },
+	{ "ANALYSIS", "request_timeout", CONF_UINT, 0, AT(request_timeout), "120", 1, 3600,
+	  .help = "Seconds until its answer must be there." },
+	{ "ANALYSIS", "queue_hours", CONF_UINT, 0, AT(queue_hours), "72", 1, 8760,
+	  .help = "Hours that a report waits for the language model at most." },
+	{ "ANALYSIS", "max_requests_day", CONF_UINT, 0, AT(max_requests_day), "200", 0, 1000000,
+	  .help = "Requests a day (UTC) at most. 0: no limit." },
+	{ "ANALYSIS", "max_tokens_day", CONF_UINT, 0, AT(max_tokens_day), "1000000", 0, 4294967295,
+	  .help = "Tokens a day (UTC) at most. 0: no limit." },
+	{ "ANALYSIS", "max_cents_day", CONF_UINT, 0, AT(max_cents_day), "50", 0, 1000000,
+	  .help = "US cents a day (UTC) at most, by the two prices below. 0: no limit." },
+	{ "ANALYSIS", "input_cents", CONF_UINT, 0, AT(input_cents), "15", 0, 1000000,
+	  .help = "Price of a million tokens that are sent, in US cents." },
+	{ "ANALYSIS", "output_cents", CONF_UINT, 0, AT(output_cents), "60", 0, 1000000,
+	  .help = "Price of a million tokens that are answered, in US cents." },
+	{ "ANALYSIS", "batch", CONF_BOOL, 0, AT(batch), "false",
+	  .help = "Weekly and monthly reports through the server's batch interface: half the "
+		  "price, "
+		  "an answer within a day." },
+	{ "ANALYSIS", "keep_exchanges", CONF_BOOL, 0, AT(keep_exchanges), "false",
+	  .help = "Keep each request and its answer, in analysis/exchanges-DATE.jsonl of the "
+		  "reports." },
+	{ "ANALYSIS", "keep_exchanges_days", CONF_UINT, 0, AT(keep_exchanges_days), "30", 0, 36500,
+	  .help = "Days after which these are removed." },
+	{ "ANALYSIS", "proxy", CONF_STRING, CONF_URL | CONF_MAY_BE_EMPTY, AT(proxy), "",
+	  .help = "Proxy on the way to the language model. Empty: https_proxy and no_proxy of the "
+		  "environment." },
+	{ "ANALYSIS", "ca_file", CONF_STRING, CONF_MAY_BE_EMPTY, AT(ca_file), "",
+	  .help = "File with the certificates that its server is verified with. Empty: the "
+		  "system's." },
+	{ "ANALYSIS", "insecure_http", CONF_BOOL, 0, AT(insecure_http), "false",
+	  .help = "Take an api_base with http that is not on this host: whoever is on the way can "
+		  "read and forge all." },
+	{ "ANALYSIS", "client_user", CONF_STRING, 0, AT(client_user), "linux-edr-client",
+	  .help = "User that the process which speaks to it becomes. Not there: user id 65534." },
+	{ "ANALYSIS", "redact", CONF_CHOICE, 0, AT(redact), "on", .choices = on_off,
+	  .help = "on: passwords, tokens and keys in arguments are replaced by tags before "
+		  "anything "
+		  "is kept, written or sent. off: they are not, and each report says so." },
+	{ "ANALYSIS", "redact_patterns", CONF_STRING, CONF_MAY_BE_EMPTY, AT(redact_patterns), "",
+	  .help = "File of regular expressions, one a line, for secrets of the site's own: the "
+		  "first "
+		  "group of each, else all of it. Of root, writable by no one else; "
+		  "docs/analysis.md says how they are written. Empty: none." },
+	{ "ANALYSIS", "redact_key_file", CONF_STRING, CONF_MAY_BE_EMPTY, AT(redact_key_file), "",
+	  .help = "File of the key of the tags that stand for secrets: 64 digits of 0-9 a-f and a "
+		  "newline, of root, mode 0600. Empty: analysis/redact.key in reports_dir, which "
+		  "is "
+		  "made at the first start; whoever has a copy of the reports with it can try "
+		  "passwords against the tags." },
 };
 const size_t conf_table_size = sizeof(conf_table) / sizeof(conf_table[0]);
 _Static_assert(sizeof(conf_table) / sizeof(conf_table[0]) <= CONF_MAX_KEYS, "raise CONF_MAX_KEYS");
@@ -276,7 +371,7 @@ static void unknown_section(const char *section, struct buf *why)
 		buf_addf(why, "'; did you mean %s?", nearest);
 	else
 		buf_adds(why, "'; there are DEFAULT, OPENAI, REPORTS, SOURCE, OUTPUT, FILTER, "
-			      "LIMITS and ADVANCED");
+			      "LIMITS, ADVANCED and ANALYSIS");
 }
 
 /* "interval" for report_interval: too far for conf_nearest(), and still no riddle. */

@@ -14,6 +14,7 @@ enum conf_type { CONF_STRING, CONF_BOOL, CONF_UINT, CONF_CHOICE, CONF_LIST };
 #define CONF_SECRET 0x1u /* masked wherever it is printed */
 #define CONF_LIVE 0x2u	 /* SIGHUP can change it */
 #define CONF_MAY_BE_EMPTY 0x4u
+#define CONF_URL 0x8u /* what may be a password in it is masked */
 
 /* Is value (an item, for a list) good? If not, what is wrong goes to why: "must be ...". */
 typedef bool (*conf_check_fn)(const char *value, struct buf *why);
@@ -34,7 +35,7 @@ struct conf_key {
 extern const struct conf_key conf_table[];
 extern const size_t conf_table_size;
 
-#define CONF_MAX_KEYS 64
+#define CONF_MAX_KEYS 96
 
 /* Names in either case. -1 when there is none, with what is wrong and the nearest name in why. */
 int conf_find(const char *section, const char *key, struct buf *why);
@@ -43,6 +44,8 @@ bool conf_section_known(const char *section, struct buf *why);
 int conf_assign(struct conf *out, const struct conf_key *key, const char *text, struct buf *why);
 /* The value as it would stand in a file. */
 void conf_value_text(const struct conf *conf, const struct conf_key *key, struct buf *out);
+/* Puts stars in place of what nobody may see of it. */
+void conf_mask(const struct conf_key *key, struct buf *text);
 void conf_value_free(struct conf *conf, const struct conf_key *key);
 bool conf_value_equal(const struct conf *a, const struct conf *b, const struct conf_key *key);
 void conf_env_name(const struct conf_key *key, struct buf *out);

@@ -127,6 +127,13 @@ static const struct proc_entry *seen(struct proc_table *t, const struct edr_hdr 
 	return &n->e;
 }
 
+static void keep_before(struct proc_table *t, struct proc_entry *e)
+{
+	strings_set(&t->strings, &e->before.exe, strings_ref(e->exe));
+	e->before.uid = e->uid;
+	e->before.loginuid = e->loginuid;
+}
+
 static const struct proc_entry *apply_exec(struct proc_table *t, const struct edr_exec *r)
 {
 	struct proc_node *n = get(t, &r->hdr);
@@ -136,6 +143,7 @@ static const struct proc_entry *apply_exec(struct proc_table *t, const struct ed
 	if (!n || n->e.exec_ns > r->hdr.time_ns)
 		return n ? &n->e : NULL;
 	revive(t, n, &r->hdr);
+	keep_before(t, &n->e);
 	n->e.exec_ns = r->hdr.time_ns;
 	n->e.ppid = r->ppid;
 	n->e.parent_start_ns = r->parent_start_ns;

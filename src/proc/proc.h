@@ -42,6 +42,11 @@ struct proc_entry {
 	const char *cmdline;   /* argv joined by spaces, at most PROC_CMDLINE_MAX bytes */
 	const char *container; /* id, "" when in none */
 	const char *cgroup;    /* path, "" when not known */
+	/* Of the program that the last exec replaced; the exec's own record may say otherwise. */
+	struct proc_before {
+		const char *exe; /* "" when not known */
+		edr_u32 uid, loginuid;
+	} before;
 };
 
 #define PROC_CMDLINE_MAX 4096

@@ -17,7 +17,10 @@
 #include <unistd.h>
 
 #include "proc/private.h"
+#include "util/nohang.h"
 #include "wire/build.h"
+
+_Static_assert(EDR_ARGV_MAX < NOHANG_MOST, "NOHANG_MOST");
 
 #define PF_KTHREAD 0x00200000u /* linux/sched.h */
 #define FILE_MAX_BYTES 65536   /* cgroup: a line for each of a dozen hierarchies */
@@ -174,7 +177,7 @@ static size_t read_exe(int dir, char *out, size_t size)
 	if (len <= 0)
 		return 0;
 	if ((size_t)len > tail && memcmp(out + len - tail, deleted, tail) == 0 &&
-	    (fstatat(dir, "exe", &st, 0) < 0 || st.st_nlink == 0))
+	    (nohang_stat(dir, "exe", 0, &st) || st.st_nlink == 0))
 		len -= (ssize_t)tail;
 	return (size_t)len;
 }
@@ -230,7 +233,7 @@ static void add_cgroup(struct wire_build *b, int dir, char *file)
 /* Before the rest of the record, for it tells one of the header's flags. */
 static size_t read_argv(int dir, char *out, struct edr_hdr *hdr)
 {
-	ssize_t len = read_file(dir, "cmdline", out, EDR_ARGV_MAX + 1);
+	ssize_t len = nohang_cmdline(dir, out, EDR_ARGV_MAX + 1);
 
 	if (len <= EDR_ARGV_MAX)
 		return len < 0 ? 0 : (size_t)len;

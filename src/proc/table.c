@@ -56,6 +56,16 @@ struct proc_table *proc_table_new(size_t max_entries)
 	return t;
 }
 
+static void drop_strings(struct proc_table *t, struct proc_node *n)
+{
+	strings_drop(&t->strings, n->e.exe);
+	strings_drop(&t->strings, n->e.filename);
+	strings_drop(&t->strings, n->e.cmdline);
+	strings_drop(&t->strings, n->e.container);
+	strings_drop(&t->strings, n->e.cgroup);
+	strings_drop(&t->strings, n->e.before.exe);
+}
+
 void proc_table_free(struct proc_table *t)
 {
 	struct proc_node *n, *next;
@@ -71,11 +81,7 @@ void proc_table_free(struct proc_table *t)
 			t->exited = NULL;
 		}
 		next = n->next;
-		strings_drop(&t->strings, n->e.exe);
-		strings_drop(&t->strings, n->e.filename);
-		strings_drop(&t->strings, n->e.cmdline);
-		strings_drop(&t->strings, n->e.container);
-		strings_drop(&t->strings, n->e.cgroup);
+		drop_strings(t, n);
 	}
 	while ((chunk = t->chunks)) {
 		t->chunks = chunk->next;
@@ -227,11 +233,7 @@ static void evict(struct proc_table *t, struct proc_node *n)
 		t->stats.evicted_alive++;
 	unlist(t, n);
 	unchain(t, n);
-	strings_drop(&t->strings, n->e.exe);
-	strings_drop(&t->strings, n->e.filename);
-	strings_drop(&t->strings, n->e.cmdline);
-	strings_drop(&t->strings, n->e.container);
-	strings_drop(&t->strings, n->e.cgroup);
+	drop_strings(t, n);
 	t->stats.entries--;
 	n->next = t->spare;
 	t->spare = n;
@@ -297,7 +299,9 @@ static void node_clear(struct proc_node *n, edr_u32 tgid, edr_u64 start_ns)
 	n->e.start_ns = start_ns;
 	n->e.uid = n->e.gid = n->e.euid = n->e.egid = EDR_ID_UNSET;
 	n->e.loginuid = n->e.sessionid = EDR_ID_UNSET;
+	n->e.before.uid = n->e.before.loginuid = EDR_ID_UNSET;
 	n->e.exe = n->e.filename = n->e.cmdline = n->e.container = n->e.cgroup = strings_none;
+	n->e.before.exe = strings_none;
 }
 
 /* Enters n among those of its tgid. head: the newest of them, may be NULL. */

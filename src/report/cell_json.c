@@ -6,6 +6,7 @@
  */
 #include "report/cell_json.h"
 #include "report/chain.h"
+#include "report/local.h"
 #include "report/report.h"
 
 #include <errno.h>
@@ -280,6 +281,14 @@ static void put_interim(struct rj *j, json_object *report, const struct cell_tot
 	rj_put_u64(j, o, "events_over_limit", t->events_over_limit);
 }
 
+static void put_redaction(struct rj *j, json_object *report, const struct cell_totals *t)
+{
+	json_object *o = rj_put_object(j, report, "redaction");
+
+	rj_put_text(j, o, "mode", t->redact_off ? "off" : "on");
+	rj_put_u64(j, o, "records", t->redacted);
+}
+
 /* ---- findings ---- */
 
 unsigned report_worst_finding(const struct cell_totals *t)
@@ -344,6 +353,7 @@ void report_put_sums(struct rj *j, json_object *report, const struct cell_view *
 	put_clock(j, report, v);
 	put_processes(j, report, t);
 	put_interim(j, report, t);
+	put_redaction(j, report, t);
 	cell_json_own_cost(j, report, t);
 	cell_json_other(j, report, v);
 }
@@ -376,7 +386,8 @@ static int add_events(struct buf *json, const struct cell_chunk *c)
 	return buf_failed(json) ? -ENOMEM : err;
 }
 
-static json_object *cell_object(struct rj *j, const struct cell_view *v, const struct buf *id)
+static json_object *cell_object(struct rj *j, const struct cell_view *v,
+				const struct local_analysis *a, const struct buf *id)
 {
 	const struct cell_totals *t = v->totals;
 	json_object *report = json_object_new_object();
@@ -384,8 +395,8 @@ static json_object *cell_object(struct rj *j, const struct cell_view *v, const s
 	report_put_head(j, report, "cell", id->data, v);
 	report_put_window(j, report, t);
 	rj_put_u64(j, report, "total", t->events);
-	report_put_severity(j, report, "severity", report_worst_finding(t));
-	rj_put_null(j, report, "analysis");
+	rj_put_u64(j, report, "severity", a->severity);
+	local_json(j, report, a, t);
 	report_put_sums(j, report, v);
 	cell_json_command_counts(j, report, "command_counts", v, v->n_commands);
 	cell_json_process_events(j, report, v);
@@ -397,6 +408,7 @@ static json_object *cell_object(struct rj *j, const struct cell_view *v, const s
 
 int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json)
 {
+	struct local_analysis analysis;
 	struct cell_view v = { 0 };
 	struct rj j = { 0 };
 	int err;
@@ -405,9 +417,13 @@ int report_cell_json(const struct cell *cell, struct buf *id, struct buf *json)
 	if (err)
 		return err;
 	cell_id(id, v.totals->window_start_ns, v.totals->watched_from_ns);
-	err = buf_failed(id) ? -ENOMEM : rj_print(&j, cell_object(&j, &v, id), json);
+	err = local_analyse(&analysis, &v, NULL);
+	if (!err)
+		err = buf_failed(id) ? -ENOMEM
+				     : rj_print(&j, cell_object(&j, &v, &analysis, id), json);
 	if (!err)
 		err = add_events(json, v.events);
+	local_free(&analysis);
 	rj_free(&j);
 	cell_view_close(&v);
 	return err;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "detect/baseline.h"
+
 /* ---- command lines ---- */
 
 /*
@@ -241,6 +243,29 @@ static void put_other(struct rj *j, json_object *row, const char *key, edr_u64 c
 	rj_put_u64(j, other, key, count);
 }
 
+/* ---- what is new or rare ---- */
+
+static json_object *mark(struct rj *j, const void *ctx, size_t i)
+{
+	unsigned rest = *(const unsigned *)ctx;
+	const char *name;
+
+	for (; i; i--)
+		rest &= rest - 1;
+	name = baseline_mark_name((unsigned)__builtin_ctz(rest));
+	return rj_span(j, (struct wire_span){ name, name ? strlen(name) : 0 });
+}
+
+static void put_marks(struct rj *j, json_object *row, const unsigned *marks)
+{
+	if (*marks)
+		rj_put_rows(j, row, "baseline",
+			    &(struct rj_rows){ .n = (size_t)__builtin_popcount(*marks),
+					       .ctx = marks,
+					       .value = mark,
+					       .style = RJ_INLINE });
+}
+
 /* ---- executables ---- */
 
 static void put_exe_counts(struct rj *j, json_object *to, const struct cell_exe_counts *c)
@@ -301,6 +326,7 @@ static json_object *executable_row(struct rj *j, const void *ctx, size_t i)
 	put_short_by(j, row, exe->short_by);
 	if (exe->failed_short_by)
 		rj_put_u64(j, row, "failed_short_by", exe->failed_short_by);
+	put_marks(j, row, &exe->marks);
 	return row;
 }
 
@@ -340,6 +366,7 @@ static json_object *connection_row(struct rj *j, const void *ctx, size_t i)
 	put_other(j, row, "results", c->results.other);
 	put_other(j, row, "end_results", c->end_results.other);
 	put_short_by(j, row, c->short_by);
+	put_marks(j, row, &c->marks);
 	return row;
 }
 

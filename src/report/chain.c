@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "util/text.h"
+#include "util/trust.h"
 
 #define DIGITS (CHAIN_HEX - 1)
 #define MEMBER ",\n  \"chain\": { \"number\": "
@@ -30,17 +31,6 @@
 static const char zeros[CHAIN_HEX] =
 	"0000000000000000000000000000000000000000000000000000000000000000";
 
-static void to_hex(const unsigned char *bytes, size_t n, char *out)
-{
-	static const char digit[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		*out++ = digit[bytes[i] >> 4];
-		*out++ = digit[bytes[i] & 15];
-	}
-	*out = '\0';
-}
-
 void chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
 {
 	unsigned char digest[SHA256_DIGEST_SIZE];
@@ -49,7 +39,7 @@ void chain_sha256(const void *data, size_t len, char out[CHAIN_HEX])
 	sha256_init(&ctx);
 	sha256_update(&ctx, len, data);
 	DIGEST(sha256, &ctx, digest);
-	to_hex(digest, sizeof(digest), out);
+	*text_hex(out, digest, sizeof(digest)) = '\0';
 	/* data may be a key, whose end stays in ctx, and the digest another that is made of it. */
 	explicit_bzero(&ctx, sizeof(ctx));
 	explicit_bzero(digest, sizeof(digest));
@@ -201,7 +191,7 @@ static void digest_of(const struct body *b, const struct buf *member, char out[C
 		sha256_update(&ctx, p.len, (const unsigned char *)p.data);
 	}
 	DIGEST(sha256, &ctx, digest);
-	to_hex(digest, sizeof(digest), out);
+	*text_hex(out, digest, sizeof(digest)) = '\0';
 }
 
 static void hmac_of(const struct chain_key *key, const struct body *b, const struct buf *member,
@@ -218,7 +208,7 @@ static void hmac_of(const struct chain_key *key, const struct body *b, const str
 	}
 	DIGEST(hmac_sha256, &ctx, digest);
 	explicit_bzero(&ctx, sizeof(ctx));
-	to_hex(digest, sizeof(digest), out);
+	*text_hex(out, digest, sizeof(digest)) = '\0';
 }
 
 /* link->sha256 and, with a key, ->hmac_sha256, over the text with both blank. */
@@ -320,13 +310,7 @@ static const char *check_key_file(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
-		return "is no file";
-	if (st.st_uid != 0 && st.st_uid != geteuid())
-		return "belongs neither to root nor to the user of this process";
-	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return "can be read by others: chmod 600 it";
-	return NULL;
+	return fstat(fd, &st) ? "is no file" : trust_why_not(&st, TRUST_NO_READERS);
 }
 
 int chain_key_load(struct chain_key *key, const char *path, char *err, size_t err_size)
@@ -360,4 +344,18 @@ int chain_key_load(struct chain_key *key, const char *path, char *err, size_t er
 void chain_key_wipe(struct chain_key *key)
 {
 	explicit_bzero(key, sizeof(*key));
+}
+
+void chain_key_derive(struct chain_key *out, const struct chain_key *key, const char *what)
+{
+	char hex[CHAIN_HEX];
+	int n;
+
+	memset(out, 0, sizeof(*out));
+	if (!key || !key->len)
+		return;
+	chain_sha256(key->bytes, key->len, hex);
+	n = snprintf((char *)out->bytes, sizeof(out->bytes), "%s %s", what, hex);
+	out->len = (size_t)n;
+	explicit_bzero(hex, sizeof(hex));
 }

@@ -78,5 +78,10 @@ bool chain_same(const char a[CHAIN_HEX], const char b[CHAIN_HEX]);
  */
 int chain_key_load(struct chain_key *key, const char *path, char *err, size_t err_size);
 void chain_key_wipe(struct chain_key *key);
+/*
+ * A key of its own for what is sealed in the same way and is no report: what was signed as the one
+ * is never good as the other. No key gives none; key may be NULL.
+ */
+void chain_key_derive(struct chain_key *out, const struct chain_key *key, const char *what);
 
 #endif

@@ -59,16 +59,7 @@ bool checkpoint_parse(const char *id, struct checkpoint_name *out)
 
 void checkpoint_key(struct chain_key *out, const struct chain_key *key)
 {
-	char hex[CHAIN_HEX];
-	int n;
-
-	memset(out, 0, sizeof(*out));
-	if (!key || !key->len)
-		return;
-	chain_sha256(key->bytes, key->len, hex);
-	n = snprintf((char *)out->bytes, sizeof(out->bytes), "checkpoint %s", hex);
-	out->len = (size_t)n;
-	explicit_bzero(hex, sizeof(hex));
+	chain_key_derive(out, key, "checkpoint");
 }
 
 /* At the end of a report's text, which becomes that checkpoint's. */

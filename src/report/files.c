@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
+#include "report/analysis.h"
 #include "report/store_private.h"
 
 #define BLOCK 65536
@@ -63,12 +65,25 @@ void report_names_add(struct report_names *l, const char *name)
 	snprintf(l->first[at], sizeof(l->first[0]), "%s", name);
 }
 
+/* ID.analysis is no report, and belongs there. */
+static bool is_analysis(const char *name)
+{
+	const size_t len = strlen(name), end = sizeof(REPORT_ANALYSIS) - 1;
+	char id[STORE_NAME_MAX + 1] = "";
+
+	if (len <= end || len - end > STORE_NAME_MAX ||
+	    strcmp(name + len - end, REPORT_ANALYSIS) != 0)
+		return false;
+	memcpy(id, name, len - end);
+	return store_good_name(id, STORE_NAME_MAX);
+}
+
 static bool is_passed_over(int dir, const struct dirent *entry)
 {
 	const char *name = entry->d_name;
 
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	       (store_is_temp(name) && is_file(dir, entry, NULL));
+	       ((store_is_temp(name) || is_analysis(name)) && is_file(dir, entry, NULL));
 }
 
 /* Room for one more; the array is as long as the power of two that holds it. */
@@ -411,6 +426,46 @@ int report_file_replace(struct report_store *s, const char *level, const char *n
 	return err;
 }
 
+int report_file_append(struct report_store *s, const char *level, const char *name,
+		       struct wire_span line)
+{
+	int dir = store_dir(s, level, false), fd, err;
+	struct stat st;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+		    0600);
+	err = fd < 0 || fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EBADMSG;
+	if (!err)
+		err = store_write_all(fd, line);
+	if (fd >= 0)
+		close(fd);
+	close(dir);
+	return err;
+}
+
+int report_dir_lock(struct report_store *s, const char *level)
+{
+	int dir, lock;
+
+	if (s->read_only)
+		return -EACCES;
+	dir = store_dir(s, level, false);
+	if (dir < 0)
+		return dir;
+	/* A description of its own: copies of one share the lock. */
+	lock = openat(dir, ".", DIR_FLAGS);
+	close(dir);
+	if (lock < 0)
+		return -errno;
+	if (!flock(lock, LOCK_EX | LOCK_NB))
+		return lock;
+	dir = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	close(lock);
+	return dir;
+}
+
 int report_file_remove(struct report_store *s, const char *level, const char *name)
 {
 	int dir = store_dir(s, level, false), err;
@@ -432,6 +487,9 @@ int report_remove(struct report_store *s, const char *level, const char *id)
 	snprintf(name, sizeof(name), "%s.json", id);
 	err = report_file_remove(s, level, name);
 	snprintf(name, sizeof(name), "%s.json.gz", id);
+	again = report_file_remove(s, level, name);
+	err = err ? err : again;
+	snprintf(name, sizeof(name), "%s%s", id, REPORT_ANALYSIS);
 	again = report_file_remove(s, level, name);
 	return err ? err : again;
 }

@@ -62,6 +62,17 @@ int report_read_unsealed(struct report_store *s, enum report_level level, const 
 /* Written whole or not at all, in place of what is there. */
 int report_file_replace(struct report_store *s, const char *level, const char *name,
 			struct wire_span data);
+/*
+ * A line at its end; the file is made. What is not whole after a crash is the end of the last line.
+ */
+int report_file_append(struct report_store *s, const char *level, const char *name,
+		       struct wire_span line);
+/*
+ * An exclusive lock of the directory, for who reads and replaces more than one file. A descriptor, with
+ * whose closing it ends; -EBUSY: another has it; -EACCES: the store is for reading only; -errno. Never
+ * waits.
+ */
+int report_dir_lock(struct report_store *s, const char *level);
 /* 0 also when it is not there. */
 int report_file_remove(struct report_store *s, const char *level, const char *name);
 
@@ -71,7 +82,7 @@ int report_read_packed(struct report_store *s, const char *level, const char *id
 /* Is that name taken, packed or not? */
 bool report_is_there(struct report_store *s, const char *level, const char *id);
 
-/* Both forms of it. */
+/* Both forms of it, and its analysis. */
 int report_remove(struct report_store *s, const char *level, const char *id);
 /* Turns id.json into id.json.gz, and checks that it can be read back. *saved: bytes. */
 int report_pack(struct report_store *s, const char *level, const char *id, edr_s64 *saved);

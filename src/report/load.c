@@ -343,6 +343,34 @@ static void load_cost(struct load *l, struct cell_cost *c)
 	c->bpf_memory_bytes = load_known(l, o, "bpf_memory_bytes");
 }
 
+/* A report of an older program has none. */
+static void load_baseline(struct load *l, struct cell_baseline *b)
+{
+	struct wire_span analysis = load_member(l, "analysis"), o;
+
+	if (jr_is(analysis, "null") || !jr_member(analysis, "baseline", &o))
+		return;
+	b->learning = load_bool(l, o, "learning");
+	b->days = (unsigned)load_u64(l, o, "days");
+	b->usual_execs = load_u64(l, o, "usual_execs");
+	b->evicted = load_u64(l, o, "evicted");
+}
+
+/* An older program did not look for secrets. */
+static void load_redaction(struct load *l, struct cell_totals *t)
+{
+	struct wire_span o, mode;
+
+	t->redact_off = !find_member(l, "redaction", &o);
+	if (t->redact_off)
+		return;
+	mode = load_in(l, o, "mode");
+	if (!jr_is(mode, "\"on\"") && !jr_is(mode, "\"off\""))
+		l->bad = true;
+	t->redact_off = jr_is(mode, "\"off\"");
+	t->redacted = load_u64(l, o, "records");
+}
+
 /* ---- short lists ---- */
 
 static int load_steps(struct load *l)
@@ -437,6 +465,8 @@ static int load_rest(struct load *l, struct report_info *info)
 	load_types(l, t);
 	load_agent(l, t);
 	load_cost(l, &t->cost);
+	load_baseline(l, &t->baseline);
+	load_redaction(l, t);
 	if (load_steps(l) || load_blind(l, t) || load_findings(l, t) || l->bad)
 		return -EBADMSG;
 	l->view.totals = t;

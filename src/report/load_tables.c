@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cell/merge.h"
+#include "detect/baseline.h"
 
 #define MAX_ERRNO 4095 /* linux/err.h */
 #define MAX_NUMBER 255 /* families, protocols, signals that have a name */
@@ -168,12 +169,12 @@ static bool hex64(struct wire_span v, edr_u64 *out)
 	if (v.len != 18)
 		return false;
 	for (size_t i = 1; i < 17; i++) {
-		const char *digit = memchr("0123456789abcdef", v.data[i], 16);
 		static const char digits[] = "0123456789abcdef";
+		const char *digit = memchr(digits, v.data[i], 16);
 
-		if (!digit || !v.data[i])
+		if (!digit)
 			return false;
-		*out = *out << 4 | (edr_u64)(strchr(digits, v.data[i]) - digits);
+		*out = *out << 4 | (edr_u64)(digit - digits);
 	}
 	return true;
 }
@@ -225,6 +226,36 @@ static void load_lines(struct load *l, struct wire_span row, struct cell_exe *ex
 
 /* ---- rows ---- */
 
+static unsigned load_mark(struct wire_span value)
+{
+	const struct wire_span name = { value.data + 1, value.len - 2 };
+
+	for (unsigned i = 0; value.len > 2 && i < BASELINE_MARKS; i++)
+		if (same(name, baseline_mark_name(i)))
+			return 1u << i;
+	return 0;
+}
+
+/* Only where there is something. */
+static unsigned load_marks(struct load *l, struct wire_span row)
+{
+	struct wire_span list, key, value;
+	struct jr_iter it;
+	unsigned marks = 0, mark;
+	int n = -1;
+
+	if (!jr_member(row, "baseline", &list))
+		return 0;
+	if (jr_begin(&it, list, '['))
+		while ((n = jr_next(&it, &key, &value)) > 0) {
+			mark = load_mark(value);
+			l->bad |= !mark;
+			marks |= mark;
+		}
+	l->bad |= n != 0;
+	return marks;
+}
+
 static void load_exe_counts(struct load *l, struct wire_span row, struct cell_exe_counts *c)
 {
 	const struct wire_span exits = load_in(l, row, "exits");
@@ -262,6 +293,7 @@ static int load_exe(struct load *l, struct wire_span row)
 	load_counts(l, row, "connect_results", KEY_RESULT, 7, &e.connect_results);
 	load_counts(l, row, "connect_end_results", KEY_RESULT, 8, &e.connect_end_results);
 	load_lines(l, row, &e);
+	e.marks = load_marks(l, row);
 	return l->bad ? -EBADMSG : cell_put_exe(l->cell, &e);
 }
 
@@ -283,6 +315,7 @@ static int load_connection(struct load *l, struct wire_span row)
 	c.first_ns = load_time(l, row, "first_seen");
 	c.last_ns = load_time(l, row, "last_seen");
 	c.short_by = load_or(l, row, "short_by", 0);
+	c.marks = load_marks(l, row);
 	return l->bad ? -EBADMSG : cell_put_connection(l->cell, &c);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The children are read one at a time and added up; what is told of each of them (its counts, its
- * worst finding, the week's trends) is kept in a few words a child. parent_json.c prints it.
+ * worst finding, the trends) is kept in a few words a child. parent_json.c prints it.
  */
 #include "report/parent.h"
 
@@ -124,8 +124,7 @@ static int keep_child(struct parent *p, const struct cell *cell, const struct re
 	keep_findings(c, &v);
 	if (c->worst > c->severity)
 		c->severity = c->worst;
-	if (p->level == LEVEL_WEEKLY)
-		err = parent_trends_add(p, &v, c->window.start_ns);
+	err = parent_trends_add(p, &v, c->window.start_ns);
 	cell_view_close(&v);
 	if (!err)
 		p->n_children++;
@@ -201,15 +200,9 @@ static int judge(struct parent *p)
 
 	if (!known)
 		return -ENOMEM;
-	p->severity = report_worst_finding(cell_totals(p->sum));
-	for (size_t i = 0; i < p->n_children; i++) {
-		const unsigned s = p->child[i].severity;
-
-		if (s)
-			known[n++] = s;
-		if (s > p->severity)
-			p->severity = s;
-	}
+	for (size_t i = 0; i < p->n_children; i++)
+		if (p->child[i].severity)
+			known[n++] = p->child[i].severity;
 	p->trend = parent_blend(known, n);
 	free(known);
 	return 0;

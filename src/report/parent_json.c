@@ -6,15 +6,17 @@
 #include <string.h>
 
 #include "report/cell_json.h"
+#include "report/local.h"
 #include "report/parent_private.h"
 
 #define DAY_NS 86400000000000LL
-#define RISK_UNKNOWN 40 /* the original's */
+#define RISK_STEP 20 /* the original's */
 
 /* One report under way. */
 struct out {
 	const struct parent *p;
 	const struct cell_view *v;
+	struct local_analysis analysis;
 	struct cell_count *top; /* executables by runs */
 	size_t n_top;
 	struct buf text; /* scratch */
@@ -172,8 +174,8 @@ static json_object *trend_row(const struct parent *p, bool process, struct wire_
 	const edr_u64 *runs = parent_trend(p, process, name);
 	json_object *row = json_object_new_array();
 
-	for (size_t day = 0; row && day < PARENT_TREND_DAYS; day++) {
-		json_object *n = rj_u64(runs ? runs[day] : 0);
+	for (size_t part = 0; row && part < parent_trend_parts(p); part++) {
+		json_object *n = rj_u64(runs ? runs[part] : 0);
 
 		if (!n || json_object_array_add(row, n)) {
 			json_object_put(n);
@@ -374,7 +376,7 @@ static void put_daily(struct rj *j, json_object *report, const struct out *o)
 
 static void put_risk(struct rj *j, json_object *report, const struct out *o)
 {
-	rj_put_u64(j, report, "risk_score", o->p->severity ? 20u * o->p->severity : RISK_UNKNOWN);
+	rj_put_u64(j, report, "risk_score", (edr_u64)RISK_STEP * o->analysis.severity);
 }
 
 static void put_weekly(struct rj *j, json_object *report, const struct out *o)
@@ -383,7 +385,6 @@ static void put_weekly(struct rj *j, json_object *report, const struct out *o)
 	put_date(j, report, "week_end_date", o->p->window.end_ns - 1);
 	put_risk(j, report, o);
 	put_incidents(j, report, o);
-	put_trends(j, report, o);
 }
 
 static void put_monthly(struct rj *j, json_object *report, const struct out *o)
@@ -426,12 +427,13 @@ static json_object *parent_object(struct rj *j, const struct out *o, const char 
 	report_put_head(j, report, report_levels[p->level].name, id, o->v);
 	put_coverage(j, report, o);
 	rj_put_u64(j, report, "total_events", o->v->totals->events);
-	report_put_severity(j, report, "severity", p->severity);
+	rj_put_u64(j, report, "severity", o->analysis.severity);
 	report_put_severity(j, report, "severity_trend", p->trend);
-	rj_put_null(j, report, "analysis");
+	local_json(j, report, &o->analysis, o->v->totals);
 	put_children(j, report, p);
 	if (put_level[p->level])
 		put_level[p->level](j, report, o);
+	put_trends(j, report, o);
 	report_put_sums(j, report, o->v);
 	cell_json_command_counts(j, report, "command_counts", o->v, o->v->n_commands);
 	put_top(j, report, "top_processes", o, PARENT_TOP);
@@ -439,6 +441,21 @@ static json_object *parent_object(struct rj *j, const struct out *o, const char 
 	cell_json_connections(j, report, o->v);
 	cell_json_syscalls(j, report, o->v);
 	return report;
+}
+
+/* The first of the worst children. */
+static int analyse(struct out *o)
+{
+	struct local_parent of = { .missing_ns = o->p->missing_ns };
+
+	for (size_t i = 0; i < o->p->n_children; i++) {
+		if (o->p->child[i].severity <= of.worst_child)
+			continue;
+		of.worst_child = o->p->child[i].severity;
+		of.worst_child_number = i + 1;
+		of.worst_child_id = o->p->child[i].id;
+	}
+	return local_analyse(&o->analysis, o->v, &of);
 }
 
 int parent_json(const struct parent *p, const char *id, struct buf *json)
@@ -450,10 +467,13 @@ int parent_json(const struct parent *p, const char *id, struct buf *json)
 
 	if (err)
 		return err;
-	err = make_top(&o);
+	err = analyse(&o);
+	if (!err)
+		err = make_top(&o);
 	if (!err)
 		err = rj_print(&j, parent_object(&j, &o, id), json);
 	rj_free(&j);
+	local_free(&o.analysis);
 	buf_free(&o.text);
 	free(o.top);
 	cell_view_close(&v);

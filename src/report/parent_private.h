@@ -9,7 +9,8 @@
 #define PARENT_UNUSUAL 3 /* from this severity on a finding is unusual activity and an incident */
 #define PARENT_HIGH 4	 /* from this one on its risk is high */
 #define PARENT_TITLE 256
-#define PARENT_TREND_DAYS 7
+#define PARENT_TREND_PARTS 7 /* at most, of a window */
+#define PARENT_TREND_BYTES ((size_t)8 << 20)
 #define PARENT_TOP 20		  /* top_processes */
 #define PARENT_TREND_COMMANDS 200 /* command_trends, command_summary */
 #define PARENT_TREND_PROCESSES 50 /* process_trends, process_summary */
@@ -50,15 +51,22 @@ struct parent {
 	struct report_window *missing; /* by time */
 	size_t n_missing, cap_missing;
 	edr_u64 missing_ns;
-	struct trend *trends;	  /* of a week */
-	unsigned severity, trend; /* 0: not known */
+	struct trend *trends;
+	size_t trend_bytes,
+		trend_most; /* most: from there on those of no row of the sum are forgotten */
+	unsigned trend;	    /* of the severities; 0: not known */
 };
 
 void *load_grow(void *array, size_t n, size_t *cap, size_t size);
 
-/* Counts the commands and executables of the day that begins then. 0 or -ENOMEM. */
+/* A window's parts: the hours of a block, blocks of a day, days of a week, weeks of a month. */
+size_t parent_trend_parts(const struct parent *p);
+/*
+ * Counts the commands and executables of the child that begins then, which is in the sum. 0,
+ * -ENOMEM.
+ */
 int parent_trends_add(struct parent *p, const struct cell_view *v, edr_s64 start_ns);
-/* Runs by day, Monday first; NULL: none. */
+/* Runs by part, by time; NULL: none. */
 const edr_u64 *parent_trend(const struct parent *p, bool process, struct wire_span name);
 void parent_trends_free(struct parent *p);
 

@@ -371,7 +371,9 @@ static bool decode(struct wire_span text, struct buf *out, bool nul)
 	const char *p, *end, *stop;
 	bool good;
 
-	if (text.len && !memchr(text.data, '\\', text.len) && !nul)
+	if (!text.len)
+		return true;
+	if (!memchr(text.data, '\\', text.len) && !nul)
 		return text_unmap(out, text.data, text.len);
 	good = unescape(text, &utf8);
 	for (p = utf8.data, end = p + utf8.len; good && p < end;) {

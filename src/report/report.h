@@ -14,6 +14,7 @@
 #include "util/buf.h"
 
 /* Of the reports that are written, and the only one that report_load() understands. */
+#define REPORT_ANALYSIS_DIR "analysis" /* in the reports directory: what is no report */
 #define REPORT_SCHEMA_VERSION 1
 /* What a report's text says that its version is; 0: nothing. */
 unsigned long long report_schema_version(const struct buf *json);
@@ -129,6 +130,12 @@ int report_writer_cell(struct report_writer *w, struct cell *closed);
 int report_writer_interim(struct report_writer *w, struct cell_events *part);
 /* What was folded since the last one (checkpoint.h). */
 int report_writer_checkpoint(struct report_writer *w, struct cell *delta);
+/*
+ * The newest content of a file that is kept beside the reports, REPORT_ANALYSIS_DIR/name: written
+ * whole or not at all, behind what is queued. What was not yet written gives way to it. Takes data;
+ * name: a constant.
+ */
+void report_writer_keep(struct report_writer *w, const char *name, struct buf *data);
 /*
  * It is that time (Unix): parents whose window is over are written behind what was queued before.
  * For each clock record; cheap.

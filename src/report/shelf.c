@@ -112,15 +112,22 @@ static void written(struct report_shelf *s, const struct queue_item *i, const st
 
 /* ---- what was made of it ---- */
 
-static void tell_analysis(struct report_shelf *s, const char *id, unsigned severity,
-			  const struct cell *cell)
+/*
+ * ID.analysis beside the report, and the same to who asked for it. Neither is part of any chain:
+ * what the disk refuses can be made again from the report at any time.
+ */
+static void tell_analysis(struct report_shelf *s, enum report_level level, const char *id,
+			  const struct buf *json)
 {
 	struct buf text = { 0 };
-	int err = report_analysis(id, severity, cell, &text);
+	bool notable = false;
+	int err = report_analysis((struct wire_span){ json->data, json->len }, &text, &notable);
 
+	if (!err)
+		err = report_analysis_write(s->store, level, id, &text);
 	if (err)
-		log_warn("report", "%s: no memory for its analysis", id);
-	else if (text.len)
+		log_warn("report", "cannot write %s%s: %s", id, REPORT_ANALYSIS, strerror(-err));
+	if (text.len && !text.failed && notable && s->cfg.on_analysis)
 		s->cfg.on_analysis(s->cfg.analysis_ctx, text.data, text.len);
 	buf_free(&text);
 }
@@ -128,18 +135,13 @@ static void tell_analysis(struct report_shelf *s, const char *id, unsigned sever
 /* A parent is known by its file only. */
 static void analyse_parent(struct report_shelf *s, enum report_level level, const char *id)
 {
-	struct report_info info;
-	struct cell *sum = NULL;
 	struct buf text = { 0 };
 	int err = report_read(s->store, report_levels[level].dir, id, &text);
 
-	if (!err)
-		err = report_load(text.data, text.len, &sum, &info);
 	if (err)
 		log_warn("report", "%s cannot be read for its analysis: %s", id, strerror(-err));
 	else
-		tell_analysis(s, id, info.severity, sum);
-	cell_free(sum);
+		tell_analysis(s, level, id, &text);
 	buf_free(&text);
 }
 
@@ -158,11 +160,11 @@ static void parent_written(void *ctx, enum report_level level, const char *id)
 	struct buf path = { 0 };
 
 	buf_addf(&path, "%s/%s/%s.json", s->dir, report_levels[level].dir, id);
+	/* Before anyone is told: the model's part goes below what is there. */
+	analyse_parent(s, level, id);
 	if (s->cfg.on_written && !buf_failed(&path))
 		s->cfg.on_written(s->cfg.ctx, path.data, NULL);
 	buf_free(&path);
-	if (s->cfg.on_analysis)
-		analyse_parent(s, level, id);
 }
 
 /* Not tried again: the next one has it, and comes soon; a full disk is for the reports. */
@@ -191,12 +193,11 @@ static int put_report(struct report_shelf *s, struct queue_item *i, const struct
 	if (err || i->written)
 		return err;
 	i->written = true;
+	if (i->kind == QUEUE_CELL)
+		tell_analysis(s, LEVEL_CELL, name, &s->text.head);
 	written(s, i, left, name);
-	if (i->kind != QUEUE_CELL)
-		return 0;
-	if (s->cfg.on_analysis)
-		tell_analysis(s, name, report_worst_finding(cell_totals(i->cell)), i->cell);
-	report_tree_cell(s->tree, name);
+	if (i->kind == QUEUE_CELL)
+		report_tree_cell(s->tree, name);
 	return 0;
 }
 
@@ -351,6 +352,12 @@ int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, s
 	if (space_make(&s->space, err))
 		err = put(s, i, name, size);
 	return err;
+}
+
+int report_shelf_keep(struct report_shelf *s, const char *name, const struct buf *data)
+{
+	return report_file_replace(s->store, REPORT_ANALYSIS_DIR, name,
+				   (struct wire_span){ data->data, data->len });
 }
 
 /* What the disk refuses now is in the next announcement. */

@@ -33,6 +33,9 @@ const char *report_shelf_level(const struct queue_item *i);
 int report_shelf_put(struct report_shelf *s, struct queue_item *i, char *name, size_t size);
 void report_shelf_forget(struct report_shelf *s);
 
+/* A file of REPORT_ANALYSIS_DIR, in place of what is there. 0 or -errno. */
+int report_shelf_keep(struct report_shelf *s, const char *name, const struct buf *data);
+
 /* Nothing is waiting: what the chain has not yet said on disk. */
 void report_shelf_settle(struct report_shelf *s);
 

@@ -54,6 +54,9 @@ int store_dir(struct report_store *s, const char *level, bool again);
 /* Makes the file of that name, in place of one that is there if `replace`. 0, -EEXIST, -errno. */
 int store_put(struct report_store *s, int dir, const char *name, const struct wire_span *piece,
 	      size_t n, bool replace);
+/* In place of what is there, and not synced: what it is made from is. */
+int store_put_derived(struct report_store *s, int dir, const char *name, struct wire_span data);
 int store_sync(int dir);
+int store_write_all(int fd, struct wire_span piece);
 
 #endif

@@ -46,7 +46,7 @@ static int temp_open(struct report_store *s, int dir, char *name, size_t size)
 	return -EEXIST;
 }
 
-static int write_all(int fd, struct wire_span piece)
+int store_write_all(int fd, struct wire_span piece)
 {
 	while (piece.len) {
 		ssize_t n = write(fd, piece.data, piece.len);
@@ -86,9 +86,8 @@ static int rename_new(int dir, const char *temp, const char *name)
 	return 0;
 }
 
-/* Makes the file of that name, in place of one that is there if `replace`. 0, -EEXIST, -errno. */
-int store_put(struct report_store *s, int dir, const char *name, const struct wire_span *piece,
-	      size_t n, bool replace)
+static int put(struct report_store *s, int dir, const char *name, const struct wire_span *piece,
+	       size_t n, bool replace, bool sync)
 {
 	char temp[64];
 	int fd, err = 0;
@@ -97,8 +96,8 @@ int store_put(struct report_store *s, int dir, const char *name, const struct wi
 	if (fd < 0)
 		return fd;
 	for (size_t i = 0; !err && i < n; i++)
-		err = write_all(fd, piece[i]);
-	if (!err && fsync(fd))
+		err = store_write_all(fd, piece[i]);
+	if (!err && sync && fsync(fd))
 		err = -errno;
 	if (!err && replace)
 		err = renameat(dir, temp, dir, name) ? -errno : 0;
@@ -108,7 +107,18 @@ int store_put(struct report_store *s, int dir, const char *name, const struct wi
 		unlinkat(dir, temp, 0);
 	if (close(fd) && !err && errno != EINTR)
 		err = -errno;
-	return err ? err : store_sync(dir);
+	return err || !sync ? err : store_sync(dir);
+}
+
+int store_put(struct report_store *s, int dir, const char *name, const struct wire_span *piece,
+	      size_t n, bool replace)
+{
+	return put(s, dir, name, piece, n, replace, true);
+}
+
+int store_put_derived(struct report_store *s, int dir, const char *name, struct wire_span data)
+{
+	return put(s, dir, name, &data, 1, true, false);
 }
 
 static bool same_text(const struct buf *there, const struct wire_span *piece, size_t n)

@@ -38,8 +38,9 @@ static const struct {
 	const char *name;
 	mode_t type;
 } known[] = {
-	{ CHECKPOINT_DIR, S_IFDIR }, { "lost+found", S_IFDIR }, { HEADS_FILE, S_IFREG },
-	{ HEADS_REMOVED, S_IFREG },  { RESERVE_FILE, S_IFREG }, { REPORT_LOCK, S_IFREG },
+	{ CHECKPOINT_DIR, S_IFDIR }, { REPORT_ANALYSIS_DIR, S_IFDIR }, { "lost+found", S_IFDIR },
+	{ HEADS_FILE, S_IFREG },     { HEADS_REMOVED, S_IFREG },       { RESERVE_FILE, S_IFREG },
+	{ REPORT_LOCK, S_IFREG },
 };
 
 static bool is_known(const char *name, mode_t type)
@@ -147,13 +148,15 @@ static int find_owner(struct verify *v, uid_t *out)
 static int check_dir(struct verify *v, enum report_level level, const char *dir, uid_t owner)
 {
 	struct look l = { .whole = !dir, .owner = owner };
+	char where[64] = WHOLE;
 	int err = look_through(v, dir, &l);
 
 	if (err)
 		return err;
 	verify_say_names(v, "strange", N_LEVELS, &l.strange, WHOLE, "are none of the agent's");
-	verify_say_names(v, "open", level, &l.open,
-			 dir && level == N_LEVELS ? CHECKPOINT_DIR "/" : WHOLE,
+	if (dir && level == N_LEVELS)
+		snprintf(where, sizeof(where), "%s/", dir);
+	verify_say_names(v, "open", level, &l.open, where,
 			 "belong to others, or others may write to them");
 	return 0;
 }
@@ -169,5 +172,7 @@ int verify_dirs(struct verify *v)
 		err = check_dir(v, i, report_levels[i].dir, owner);
 	if (!err)
 		err = check_dir(v, N_LEVELS, CHECKPOINT_DIR, owner);
+	if (!err)
+		err = check_dir(v, N_LEVELS, REPORT_ANALYSIS_DIR, owner);
 	return err ? err : check_checkpoints(v);
 }

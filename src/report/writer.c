@@ -45,11 +45,14 @@ struct report_writer {
 	unsigned long long deadline_ms;
 	unsigned long long retry_at_ms;
 	edr_s64 told_ns; /* the block of the time that was last queued */
+	struct buf kept; /* to be written when nothing is queued; empty: nothing */
+	const char *kept_name;
 
 	/* The thread's own. */
 	unsigned long long failing_since_ms;
 	unsigned long long said_at_ms; /* 0: nothing was said since it last worked */
 	unsigned long long dropped_said, dropped_said_at_ms; /* of both */
+	bool kept_failed;				     /* and it was said */
 };
 
 /* ---- the thread ---- */
@@ -162,9 +165,27 @@ static void write_head(struct report_writer *w)
 	pthread_mutex_lock(&w->lock);
 }
 
+/* Not tried again: the next one comes with the next cell. */
+static void write_kept(struct report_writer *w)
+{
+	const char *name = w->kept_name;
+	struct buf data = w->kept;
+	int err;
+
+	w->kept = (struct buf){ 0 };
+	pthread_mutex_unlock(&w->lock);
+	err = report_shelf_keep(w->shelf, name, &data);
+	buf_free(&data);
+	if (err && !w->kept_failed)
+		log_warn("report", "cannot write %s/%s/%s: %s", w->shown, REPORT_ANALYSIS_DIR, name,
+			 strerror(-err));
+	w->kept_failed = err != 0;
+	pthread_mutex_lock(&w->lock);
+}
+
 static bool finished(const struct report_writer *w)
 {
-	return w->closing && (!w->queue.head || mono_now_ms() >= w->deadline_ms);
+	return w->closing && ((!w->queue.head && !w->kept.len) || mono_now_ms() >= w->deadline_ms);
 }
 
 static void wait_for_retry(struct report_writer *w)
@@ -182,7 +203,9 @@ static void *run(void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	while (!finished(w)) {
-		if (!w->queue.head)
+		if (!w->queue.head && w->kept.len)
+			write_kept(w);
+		else if (!w->queue.head)
 			pthread_cond_wait(&w->work, &w->lock);
 		else if (w->failed && mono_now_ms() < w->retry_at_ms)
 			wait_for_retry(w);
@@ -258,8 +281,23 @@ int report_writer_interim(struct report_writer *w, struct cell_events *part)
 	return enqueue(w, i, &w->refused_parts);
 }
 
+void report_writer_keep(struct report_writer *w, const char *name, struct buf *data)
+{
+	struct buf old;
+
+	pthread_mutex_lock(&w->lock);
+	old = w->kept;
+	w->kept = *data;
+	w->kept_name = name;
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	*data = (struct buf){ 0 };
+	buf_free(&old);
+}
+
 static void writer_free(struct report_writer *w)
 {
+	buf_free(&w->kept);
 	while (w->queue.head)
 		queue_item_free(queue_pop(&w->queue));
 	report_shelf_close(w->shelf);

@@ -45,6 +45,18 @@ void batch_add(struct batch *b, const struct edr_hdr *rec)
 	b->len += padded;
 }
 
+edr_u64 batch_newest(const struct batch *b)
+{
+	edr_u64 newest = 0;
+	size_t i;
+
+	for (i = 0; i < b->n; i++) {
+		if (b->items[i].time_ns > newest)
+			newest = b->items[i].time_ns;
+	}
+	return newest;
+}
+
 static int by_time(const void *a, const void *b)
 {
 	const struct batch_item *x = a, *y = b;

@@ -35,6 +35,9 @@ bool batch_has_room(const struct batch *b);
 /* Copies a checked record. Only after batch_has_room(). */
 void batch_add(struct batch *b, const struct edr_hdr *rec);
 
+/* The latest time of all records in it; 0: there are none. */
+edr_u64 batch_newest(const struct batch *b);
+
 /* Hands on all records up to and with that time, in order, and keeps the rest. How many. */
 size_t batch_deliver(struct batch *b, edr_u64 until_ns, source_record_fn fn, void *ctx);
 

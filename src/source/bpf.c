@@ -59,8 +59,9 @@ struct source {
 	int n_cpus;
 	bool lean;
 	bool started;
-	bool busy; /* the last round brought records */
-	bool any;  /* some round did */
+	bool busy;   /* the last round brought records */
+	bool behind; /* there are more, to be taken at once */
+	bool any;    /* some round did */
 	char *agent;
 	struct buf degraded;
 };
@@ -315,6 +316,8 @@ static int wait_batch(struct source *s, int timeout_ms)
 
 	if (timeout_ms < 0 || timeout_ms > tick_ms)
 		timeout_ms = tick_ms;
+	if (s->behind)
+		return wait_events(s, 0);
 	if (s->busy || s->batch.n)
 		return wait_events(s, at_most(s, timeout_ms < GATHER_MS ? timeout_ms : GATHER_MS));
 	__atomic_store_n(&state->sleeps, 1, __ATOMIC_SEQ_CST);
@@ -334,10 +337,30 @@ static int wait_batch(struct source *s, int timeout_ms)
 	return wait_events(s, at_most(s, FIRST_GATHER_MS));
 }
 
+/* A storm could feed rounds for ever: then the caller gets its turn. The time up to which all is complete. */
+static edr_u64 take_rounds(struct source *s, size_t *n)
+{
+	const edr_u64 until_ns = source_boot_ns() + STREAM_ROUNDS_NS;
+	edr_u64 complete;
+	size_t got;
+
+	do {
+		complete = gather(s);
+		if (s->batch.n)
+			tell_losses(s);
+		got = batch_deliver(&s->batch, complete, deliver, s);
+		*n += got;
+		s->behind = got && !(s->rings[0].drained && s->rings[1].drained);
+	} while (s->behind && source_boot_ns() < until_ns);
+	s->busy = *n > 0;
+	s->any = s->any || s->busy;
+	return complete;
+}
+
 static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void *ctx)
 {
 	edr_u64 complete, now;
-	size_t n = 0, got;
+	size_t n = 0;
 	int e;
 
 	stream_to(&s->stream, fn, ctx);
@@ -346,15 +369,7 @@ static int bpf_pump(struct source *s, int timeout_ms, source_record_fn fn, void 
 	e = wait_batch(s, timeout_ms);
 	if (e < 0)
 		return e;
-	do {
-		complete = gather(s);
-		if (s->batch.n)
-			tell_losses(s);
-		got = batch_deliver(&s->batch, complete, deliver, s);
-		n += got;
-	} while (got && !(s->rings[0].drained && s->rings[1].drained));
-	s->busy = n > 0;
-	s->any = s->any || s->busy;
+	complete = take_rounds(s, &n);
 	now = source_boot_ns();
 	if (stream_tick_due(&s->stream, now)) {
 		read_misses(s);

@@ -25,14 +25,14 @@ static int check_prefixes(const struct source_list *list, const char *key, char 
 	if (list->n > EDR_PREFIXES) {
 		snprintf(err, err_size, "%s: %zu paths, %d are the most", key, list->n,
 			 EDR_PREFIXES);
-		return -EINVAL;
+		return SOURCE_BAD_CONFIG;
 	}
 	for (i = 0; i < list->n; i++) {
 		if (list->item[i][0] != '/' || strlen(list->item[i]) >= EDR_PREFIX_MAX) {
 			snprintf(err, err_size,
 				 "%s: entry %zu must begin with / and have less than %d bytes", key,
 				 i + 1, EDR_PREFIX_MAX);
-			return -EINVAL;
+			return SOURCE_BAD_CONFIG;
 		}
 	}
 	return 0;
@@ -50,11 +50,11 @@ int bpf_filter_configure(struct bpf_skel *skel, const struct source_config *cfg,
 {
 	if (check_prefixes(&cfg->skip_paths, "exclude_paths", err, err_size) ||
 	    check_prefixes(&cfg->skip_cgroups, "exclude_cgroups", err, err_size))
-		return -EINVAL;
+		return SOURCE_BAD_CONFIG;
 	if (cfg->skip_comms.n > MAX_IDS || cfg->skip_uids.n > MAX_IDS) {
 		snprintf(err, err_size, "exclude_commands and exclude_uids take %d entries at most",
 			 MAX_IDS);
-		return -EINVAL;
+		return SOURCE_BAD_CONFIG;
 	}
 	*skel->filter_comms = cfg->skip_comms.n > 0;
 	*skel->filter_uids = cfg->skip_uids.n > 0;

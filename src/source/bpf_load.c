@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "edr/control.h"
+#include "source/bpf_again.h"
 #include "source/bpf_btf.h"
 #include "source/bpf_filter.h"
+#include "source/bpf_stats.h"
 #include "source/cgroup.h"
 #include "source/clock.h"
 #include "source/host.h"
@@ -192,6 +194,8 @@ static int set_sizes(struct bpf_skel *skel, const struct source_config *cfg)
 	/* Half a megabyte, for syscalls_to_trace. */
 	if (!err && !*skel->remembers_any)
 		err = bpf_map__set_max_entries(skel->any_calls, 1);
+	if (!err && !*skel->runs_again)
+		err = bpf_again_without(skel->obj);
 	return err ? err : bpf_map__set_max_entries(skel->scratch_free, slots);
 }
 
@@ -218,10 +222,9 @@ static int open_skeleton(struct bpf_load *l, const struct source_config *cfg, co
 				 strerror(-e));
 		return e;
 	}
-	/* Elsewhere our pid is another process's there; then nobody is left out, us included. */
-	if (source_in_initial_pid_ns())
-		*l->skel.self_tgid = (unsigned)getpid();
+	*l->skel.self_tgid = source_self_tgid();
 	*l->skel.remembers_any = program_asked_for(l->kind, "sys_enter_any", cfg);
+	*l->skel.runs_again = l->preempted;
 	*l->skel.remembers_connects = program_asked_for(l->kind, "sys_enter_connect", cfg);
 	e = bpf_filter_configure(&l->skel, cfg, err, err_size);
 	if (!e && set_sizes(&l->skel, cfg)) {
@@ -235,15 +238,18 @@ static int open_skeleton(struct bpf_load *l, const struct source_config *cfg, co
 
 static void choose(struct bpf_load *l, const bool *off)
 {
+	struct bpf_program *prog, *again;
+	bool used;
 	size_t i;
 
 	for (i = 0; i < l->kind->n_rows; i++) {
-		struct bpf_program *prog =
-			bpf_object__find_program_by_name(l->skel.obj, l->kind->rows[i].name);
-
+		used = !off[i] && l->programs[i].state == SOURCE_PROGRAM_USED;
+		prog = bpf_object__find_program_by_name(l->skel.obj, l->kind->rows[i].name);
 		if (prog)
-			bpf_program__set_autoload(prog, !off[i] && l->programs[i].state ==
-									   SOURCE_PROGRAM_USED);
+			bpf_program__set_autoload(prog, used);
+		again = bpf_again_of(l->skel.obj, l->kind->rows[i].name);
+		if (again)
+			bpf_program__set_autoload(again, used && l->preempted);
 	}
 }
 
@@ -424,6 +430,17 @@ static int attach_one(struct bpf_load *l, const struct bpf_row *row,
 	return -EINVAL;
 }
 
+/* After the first copy, so that it runs after it. */
+static void attach_again(struct bpf_load *l, size_t row)
+{
+	struct bpf_program *again = bpf_again_of(l->skel.obj, l->kind->rows[row].name);
+
+	if (!again || bpf_program__fd(again) < 0 || keep_link(l, bpf_program__attach(again)))
+		return;
+	l->again[row] = true;
+	l->missed_alone[row] = bpf_stats_skipped(l, l->kind->rows[row].name);
+}
+
 static int attach(struct bpf_load *l, const struct source_config *cfg, int cgroup_fd, char *err,
 		  size_t err_size)
 {
@@ -436,8 +453,10 @@ static int attach(struct bpf_load *l, const struct source_config *cfg, int cgrou
 		if (l->programs[i].state != SOURCE_PROGRAM_USED)
 			continue;
 		e = attach_one(l, &l->kind->rows[i], cfg, cgroup_fd);
-		if (!e)
+		if (!e) {
+			attach_again(l, i);
 			continue;
+		}
 		snprintf(why, sizeof(why), "attach failed (%s)", strerror(-e));
 		say_missing(&l->programs[i], &l->kind->rows[i], why);
 	}
@@ -520,6 +539,7 @@ int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct 
 
 	memset(l, 0, sizeof(*l));
 	l->kind = kind;
+	l->preempted = bpf_again_is_wanted();
 	err[0] = libbpf_said[0] = '\0';
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(on_libbpf);
@@ -528,6 +548,7 @@ int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct 
 	name_programs(l, cfg, btf, cgroup_fd);
 
 	judge_btf_path(l, cfg, btf);
+	bpf_stats_judge(l, btf);
 	e = open_skeleton(l, cfg, btf, err, err_size);
 	/* libbpf reads the kernel's types once more, and twice over while it does: not thrice. */
 	btf__free(btf);

@@ -21,10 +21,13 @@ struct bpf_load {
 	size_t n_links;
 	struct source_program programs[BPF_LOAD_PROGRAMS]; /* what became of each */
 	size_t n_programs;
+	bool preempted;				 /* in our programs: see bpf_again.h */
+	bool again[BPF_LOAD_PROGRAMS];		 /* whose second copy is in place, too; */
+	edr_u64 missed_alone[BPF_LOAD_PROGRAMS]; /* what the first had missed by then */
 	bool part_of_cgroups; /* the cgroup tree that we reach is not the whole */
 	/*
-	 * Names in syscalls_to_trace that cannot be traced, a btf_path that is wrong: NUL-separated
-	 * sentences.
+	 * Names in syscalls_to_trace that cannot be traced, a btf_path that is wrong, what is not
+	 * counted: NUL-separated sentences.
 	 */
 	struct buf unresolved;
 };

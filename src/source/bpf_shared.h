@@ -42,7 +42,7 @@ struct bpf_skel {
 	/* Before it is loaded: */
 	edr_u32 *self_tgid;
 	edr_u64 *ring_exec_high, *ring_noisy_high;
-	bool *filter_comms, *filter_uids, *remembers_any, *remembers_connects;
+	bool *filter_comms, *filter_uids, *remembers_any, *remembers_connects, *runs_again;
 	edr_u32 *filter_n_paths, *filter_n_cgroups, *filter_mnt_ns;
 	/* Afterwards: */
 	struct edr_reader_state *reader_state;
@@ -75,6 +75,7 @@ struct bpf_skel {
 		(to)->filter_mnt_ns = &(s)->rodata->filter_mnt_ns;           \
 		(to)->remembers_any = &(s)->rodata->remembers_any;           \
 		(to)->remembers_connects = &(s)->rodata->remembers_connects; \
+		(to)->runs_again = &(s)->rodata->runs_again;                 \
 		(to)->reader_state = &(s)->bss->reader_state;                \
 	} while (0)
 

@@ -8,6 +8,8 @@
 
 #include "source/bpf_load.h"
 
+struct btf;
+
 struct bpf_runs {
 	edr_u64 ns, runs;
 };
@@ -18,6 +20,18 @@ struct bpf_runs {
  * tracepoints are preemptible (7.x).
  */
 void bpf_stats_misses(const struct bpf_load *l, edr_u64 misses[EDR_TYPE_MAX]);
+
+/* The same of one program alone, without its second copy. */
+edr_u64 bpf_stats_skipped(const struct bpf_load *l, const char *program);
+
+/*
+ * Does the kernel count when it skips a program at a plain tracepoint (not a typed one), because
+ * another BPF program runs on that CPU? btf: the kernel's own, or NULL: then nobody knows, and it
+ * is taken for one that does not.
+ */
+bool bpf_stats_counts_skipped(const struct btf *btf);
+/* Notes in l->unresolved when it does not, and programs that are wanted hang there. */
+void bpf_stats_judge(struct bpf_load *l, const struct btf *btf);
 
 /*
  * Of one program, by its name. What was counted while the statistics were on, whoever had them on.

@@ -15,9 +15,12 @@
 #include "source/cgroup.h"
 #include "source/clock.h"
 #include "source/ftrace_fs.h"
+#include "source/ftrace_misses.h"
 #include "source/ftrace_probe.h"
 #include "source/ftrace_read.h"
 #include "source/ftrace_record.h"
+#include "source/ftrace_switches.h"
+#include "source/ftrace_watch.h"
 #include "source/host.h"
 #include "source/source.h"
 #include "source/stream.h"
@@ -26,42 +29,50 @@
 #define FIRST_GATHER_MS 50
 #define GATHER_MS 100
 #define HURRY_MS 10	     /* when a buffer was nearly an eighth full */
+#define TOO_NEW_MS 1	     /* when half a batch is of events that older ones may follow */
 #define SLACK_NS 10000000ULL /* an event may reach its buffer this much later than its time says */
 #define SUBBUF_KB "16" /* pages of a buffer, where the kernel lets us choose: a longer event fits */
 #define MIN_BUFFER_BYTES 65536
 #define DRAIN_WAIT_US 20000
+#define LATE_NS 2000000000ULL /* two ticks */
 
 struct source {
 	struct ft_fs fs;
 	struct ft_formats *formats;
 	struct ft_granted granted;
 	struct ft_reader reader;
+	struct ft_watch watch;
+	struct ft_switches switches;
+	struct ft_misses misses;
 	struct ft_translate translate;
 	struct source_stream stream;
 	edr_u64 lost[FT_INSTANCES]; /* raw events, as told last */
 	size_t buffer_bytes;	    /* of the smaller one, a CPU */
 	bool lean, started, busy;
+	bool behind; /* there is more to read at once */
 	char *agent;
 	edr_u64 sound_ns; /* when all was last seen to be as it must */
 };
 
 /*
- * The buffers count what they lose, not of what kind it was. In the one for execs each lost event counts as an exec: that
- * many were lost at most. In the other it counts as a syscall, an event that this source never makes.
+ * The buffers count what they lose, not of what kind it was. In the one for execs each lost event
+ * counts as an exec: that many were lost at most. In the other it counts as a syscall, an event
+ * that this source never makes. -ESTALE: somebody has cleared one.
  */
-static void read_losses(struct source *s)
+static int read_losses(struct source *s)
 {
 	static const unsigned counted_as[FT_INSTANCES] = { EDR_EXEC, EDR_SYSCALL };
 	edr_u64 lost[FT_INSTANCES], more;
-	int i;
+	int i, e = ft_reader_lost(&s->reader, lost);
 
-	ft_reader_lost(&s->reader, lost);
 	for (i = 0; i < FT_INSTANCES; i++) {
 		more = lost[i] > s->lost[i] ? lost[i] - s->lost[i] : 0;
 		s->lost[i] += more;
 		s->translate.count[counted_as[i]].produced += more;
 		s->translate.count[counted_as[i]].dropped += more;
 	}
+	ft_misses_read(&s->misses, &s->fs, s->translate.count);
+	return e;
 }
 
 static void tell_losses(struct source *s)
@@ -73,13 +84,14 @@ static void tell_losses(struct source *s)
 static void tell_host(struct source *s)
 {
 	const struct source_config *cfg = &s->translate.cfg;
+	static const char no_proc[] = "in a pid namespace of its own the agent cannot ask /proc, "
+				      "and its own events are not left out";
 	struct buf degraded = { 0 };
 
 	buf_add(&degraded, cfg->refused, cfg->refused_len);
 	ft_probe_degraded(&s->granted, cfg, &degraded);
 	if (s->reader.proc < 0)
-		buf_add(&degraded, "in a pid namespace of its own the agent cannot ask /proc",
-			sizeof("in a pid namespace of its own the agent cannot ask /proc"));
+		buf_add(&degraded, no_proc, sizeof(no_proc));
 	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_START);
 	source_emit_host(&s->stream.scratch, "ftrace", s->lean ? "lean" : "default", &degraded,
 			 s->agent, stream_put, &s->stream);
@@ -103,45 +115,70 @@ static void hand_out(struct source *s)
 	buf_clear(out);
 }
 
-/* What there is, up to the time where nothing older can come any more; all: everything. */
-static size_t take_round(struct source *s, bool all, edr_u64 *complete, int *error)
+/* What there is, up to the time where nothing older can come any more. */
+static size_t take_round(struct source *s, int *error)
 {
-	size_t n;
+	const size_t n = ft_reader_round(&s->reader, SLACK_NS, error);
 
-	*complete = ft_reader_gather(&s->reader, SLACK_NS, error);
-	n = ft_reader_deliver(&s->reader, all && s->reader.drained ? ~0ULL : *complete);
-	/* Full of events that wait for older ones, which find no room: better out of order than never. */
-	if (!n && !s->reader.drained && !batch_has_room(&s->reader.batch)) {
-		n = ft_reader_deliver(&s->reader, ~0ULL);
-		log_debug("source", "ftrace: the batch was full, %zu events", n);
-	}
 	hand_out(s);
 	return n;
+}
+
+/* All that has been read, and what is under way as far as it is known. */
+static void deliver_rest(struct source *s)
+{
+	ft_reader_deliver(&s->reader, ~0ULL);
+	ft_translate_end(&s->translate, source_boot_ns());
+	hand_out(s);
 }
 
 /* Somebody has taken it away, or a read failed: what is in the batch goes out, then it is for others to open it again. */
 static int give_up(struct source *s, int error, const char *why)
 {
 	log_error("source", "%s", why);
-	ft_reader_deliver(&s->reader, ~0ULL);
-	hand_out(s);
+	read_losses(s);
+	deliver_rest(s);
 	source_emit_blind(&s->stream.scratch, s->stream.last_ns, s->sound_ns, source_boot_ns(), why,
 			  stream_put, &s->stream);
 	return error;
 }
 
-static int check(struct source *s)
+/* Late, not blind: the buffers have kept what happened, and counted what they had no room for. */
+static void tell_late(const struct source *s)
+{
+	const edr_u64 ns = source_boot_ns() - s->sound_ns;
+
+	if (ns > LATE_NS)
+		log_warn("source", "stood still for %.1f s: what happened then comes late",
+			 (double)ns / 1e9);
+}
+
+static int check(struct source *s, int losses)
 {
 	char why[256] = "";
 	int e = ft_fs_check(&s->fs, why, sizeof(why));
 
+	e = e ? e : ft_watch_check(&s->watch, &s->fs, why, sizeof(why));
+	e = e ? e : ft_switches_check(&s->switches, why, sizeof(why));
+	if (!e && losses) {
+		e = losses;
+		snprintf(why, sizeof(why), "%s",
+			 e == -ESTALE ? "somebody has cleared our trace buffers"
+				      : "the trace buffers do not say what they have lost");
+	}
+	if (!e && ft_reader_cpus(&s->reader)) {
+		e = -EIO;
+		snprintf(why, sizeof(why), "the trace buffer of another CPU cannot be opened");
+	}
 	if (!e && ft_probe_check(&s->fs, &s->granted)) {
 		e = -EIO;
 		snprintf(why, sizeof(why),
 			 "somebody has switched our trace events off, or filters them");
 	}
+	e = e ? e : ft_watch_writes(&s->watch, &s->fs, why, sizeof(why));
 	if (e)
 		return give_up(s, e, why);
+	tell_late(s);
 	s->sound_ns = source_boot_ns();
 	return 0;
 }
@@ -172,6 +209,8 @@ static int wait_batch(struct source *s, int timeout_ms)
 		timeout_ms = tick_ms;
 	if (gather_ms > timeout_ms)
 		gather_ms = timeout_ms;
+	if (s->behind)
+		return nap(s->busy ? 0 : TOO_NEW_MS);
 	if (!s->granted.args)
 		return wait_events(s, s->reader.batch.n ? gather_ms : timeout_ms);
 	if (s->busy || s->reader.batch.n)
@@ -180,10 +219,26 @@ static int wait_batch(struct source *s, int timeout_ms)
 	return n <= 0 ? n : nap(FIRST_GATHER_MS);
 }
 
+/* A storm could feed rounds for ever: then the caller gets its turn, and the look at our own things is made. */
+static size_t take_rounds(struct source *s, int *error)
+{
+	const edr_u64 until_ns = source_boot_ns() + STREAM_ROUNDS_NS;
+	size_t n = 0, got;
+
+	do {
+		got = take_round(s, error);
+		n += got;
+		s->behind = !s->reader.drained;
+	} while (got && s->behind && !*error && source_boot_ns() < until_ns);
+	s->busy = n > 0;
+	return n;
+}
+
 static int ftrace_pump(struct source *s, int timeout_ms, source_record_fn fn, void *ctx)
 {
-	edr_u64 complete = 0, now;
-	size_t n = 0, got;
+	const struct ft_reader *r = &s->reader;
+	edr_u64 now;
+	size_t n;
 	int e, error = 0;
 
 	stream_to(&s->stream, fn, ctx);
@@ -192,27 +247,24 @@ static int ftrace_pump(struct source *s, int timeout_ms, source_record_fn fn, vo
 	e = wait_batch(s, timeout_ms);
 	if (e < 0)
 		return e;
-	do {
-		got = take_round(s, false, &complete, &error);
-		n += got;
-	} while (got && !s->reader.drained && !error);
-	s->busy = n > 0;
+	n = take_rounds(s, &error);
 	if (error)
 		return give_up(s, error, "the trace buffers cannot be read any more");
 	now = source_boot_ns();
 	if (stream_tick_due(&s->stream, now)) {
-		read_losses(s);
+		e = read_losses(s);
 		tell_losses(s);
-		stream_tick(&s->stream, now, s->reader.batch.n ? complete : now - SLACK_NS);
-		ft_reader_cpus(&s->reader);
-		e = check(s);
+		ft_translate_overdue(&s->translate, r->settled_ns);
+		hand_out(s);
+		stream_tick(&s->stream, now,
+			    r->batch.n || !r->drained ? r->settled_ns : now - SLACK_NS);
+		e = check(s, e);
 	}
 	return e < 0 ? e : (int)n;
 }
 
 static int ftrace_drain(struct source *s, source_record_fn fn, void *ctx)
 {
-	edr_u64 complete;
 	size_t got;
 	int error;
 
@@ -222,10 +274,11 @@ static int ftrace_drain(struct source *s, source_record_fn fn, void *ctx)
 	ft_fs_write_all(&s->fs, "tracing_on", "0");
 	usleep(DRAIN_WAIT_US);
 	do {
-		got = take_round(s, true, &complete, &error);
+		got = take_round(s, &error);
 	} while ((got || !s->reader.drained) && !error);
+	s->reader.complete_ns = source_boot_ns(); /* nothing is traced any more */
 	read_losses(s);
-	tell_losses(s);
+	deliver_rest(s);
 	stream_clock(&s->stream, source_boot_ns(), EDR_CLOCK_STOP);
 	return 0;
 }
@@ -244,6 +297,8 @@ static void ftrace_close(struct source *s)
 	if (!s)
 		return;
 	ft_reader_close(&s->reader);
+	ft_switches_close(&s->switches);
+	ft_watch_close(&s->watch);
 	ft_fs_close(&s->fs);
 	ft_translate_free(&s->translate);
 	ft_formats_free(s->formats);
@@ -335,6 +390,8 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	bool part;
 	int e = set_up(s, cfg, err, err_size);
 
+	ft_switches_open(&s->switches);
+	s->granted.kprobes = ft_switches_on(&s->switches);
 	e = e ? e : ft_probe(&s->fs, cfg, s->formats, &s->granted, err, err_size);
 	grow_global(s, global_kb);
 	if (e)
@@ -342,7 +399,8 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	if (source_in_initial_pid_ns())
 		s->reader.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s->reader.cgroup = cgroup_open_root(&part);
-	ft_translate_init(&s->translate, cfg, s->reader.proc, (edr_u32)getpid(), ft_max_tasks(cfg));
+	ft_translate_init(&s->translate, cfg, s->reader.proc, source_self_tgid(),
+			  ft_max_tasks(cfg));
 	s->translate.has_newtask = s->granted.newtask;
 	s->translate.last_code_counts = s->granted.quick_threads;
 	s->translate.has_rename = s->granted.rename;
@@ -352,6 +410,7 @@ static int open_rest(struct source *s, const struct source_config *cfg, char *er
 	e = e ? e : ft_fs_write_all(&s->fs, "tracing_on", "1");
 	if (e)
 		snprintf(err, err_size, "the trace buffers cannot be opened: %s", strerror(-e));
+	ft_watch_begin(&s->watch, &s->fs, &s->granted, &s->switches);
 	s->sound_ns = source_boot_ns();
 	return e;
 }
@@ -367,6 +426,8 @@ static int ftrace_open(struct source **out, const struct source_config *cfg, cha
 	if (!s)
 		return e;
 	ft_fs_init(&s->fs);
+	ft_switches_init(&s->switches);
+	ft_watch_init(&s->watch);
 	s->reader.epoll = s->reader.proc = s->reader.cgroup = -1;
 	s->lean = cfg->lean;
 	s->formats = ft_formats_new();

@@ -76,12 +76,12 @@ void ft_on_connect(struct ft_translate *t, const struct ft_event *e)
 
 	if (!leader)
 		return;
-	if (task->call && task->call->connecting) /* how that one ended was missed */
-		emit_call(t, e, task, leader, EDR_RESULT_UNKNOWN);
 	ft_call_end(task);
 	call = ft_call_get(task);
-	if (!call)
+	if (!call) {
+		ft_count_dropped(t, EDR_CONNECT);
 		return;
+	}
 	call->connecting = true;
 	call->fd = (edr_s32)ft_number(e, FT_CONNECT_FD);
 	/* Memory that cannot be read leaves in the event what lay there before. */
@@ -190,6 +190,7 @@ static struct ft_sock *find_sock(const struct ft_translate *t, edr_u64 key)
 
 static void forget_sock(struct ft_translate *t, struct ft_sock *s)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in this table */
 	HASH_DEL(t->socks, s);
 	t->n_socks--;
 	free(s);
@@ -257,6 +258,24 @@ static void settle(struct ft_translate *t, const struct ft_event *e, const struc
 	forget_sock(t, s);
 }
 
+void ft_connect_unfinished(struct ft_translate *t, struct ft_task *task)
+{
+	const struct ft_event e = { .time_ns = t->now_ns, .tid = task->tid };
+	const struct ft_task *leader;
+
+	if (!task->call->connecting)
+		return;
+	leader = ft_owner(t, task);
+	if (leader) {
+		emit_call(t, &e, task, leader, EDR_RESULT_UNKNOWN);
+		if (task->call->sk)
+			settle(t, &e, task->call, -EINPROGRESS);
+	} else {
+		ft_count_dropped(t, EDR_CONNECT);
+	}
+	ft_call_end(task);
+}
+
 void ft_on_connect_ret(struct ft_translate *t, const struct ft_event *e)
 {
 	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
@@ -271,6 +290,25 @@ void ft_on_connect_ret(struct ft_translate *t, const struct ft_event *e)
 	if (task->call->sk)
 		settle(t, e, task->call, ret);
 	ft_call_end(task);
+}
+
+static bool add_sock(struct ft_translate *t, const struct ft_event *e, edr_u64 key,
+		     const struct ft_task *task, const struct ft_task *leader)
+{
+	struct ft_sock *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return false;
+	s->key = key;
+	s->hdr = ft_header(e, leader);
+	memcpy(s->comm, task->comm, sizeof(s->comm));
+	HASH_ADD(hh, t->socks, key, sizeof(s->key), s);
+	if (s->hh.tbl) {
+		t->n_socks++;
+		return true;
+	}
+	free(s);
+	return false;
 }
 
 /* In the context of the process that connects. */
@@ -291,19 +329,12 @@ static void begins(struct ft_translate *t, const struct ft_event *e, edr_u64 key
 		return;
 	if (s)
 		forget_sock(t, s);
-	if (t->n_socks >= MAX_SOCKS)
+	if (t->n_socks >= MAX_SOCKS) {
 		forget_sock(t, t->socks); /* the oldest */
-	s = calloc(1, sizeof(*s));
-	if (s) {
-		s->key = key;
-		s->hdr = ft_header(e, leader);
-		memcpy(s->comm, task->comm, sizeof(s->comm));
-		HASH_ADD(hh, t->socks, key, sizeof(s->key), s);
-		if (s->hh.tbl)
-			t->n_socks++;
-		else
-			free(s);
+		ft_count_dropped(t, EDR_CONNECT_RESULT);
 	}
+	if (!add_sock(t, e, key, task, leader))
+		ft_count_dropped(t, EDR_CONNECT_RESULT);
 	if (!task->call || !task->call->connecting) {
 		if (!begun_by_connect(t, e))
 			emit_connect(t, e, task, leader, &r, addr, len);

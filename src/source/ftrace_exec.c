@@ -9,9 +9,10 @@
 #include "source/ftrace_record.h"
 
 #define AT_FDCWD_ (-100)
-#define MAX_ERRNO 4095	  /* linux/err.h */
-#define ELFCLASS32 1	  /* elf.h */
-#define MODE_SETUID 04000 /* linux/stat.h */
+#define MAX_ERRNO 4095		   /* linux/err.h */
+#define MAX_ARG_STRINGS 0x7fffffff /* linux/binfmts.h */
+#define ELFCLASS32 1		   /* elf.h */
+#define MODE_SETUID 04000	   /* linux/stat.h */
 #define MODE_SETGID 02000
 #define MODE_GROUP_EXEC 00010
 
@@ -54,16 +55,24 @@ static edr_u32 count_args(struct wire_span argv)
 	return n + (argv.len && argv.data[argv.len - 1] != '\0');
 }
 
-void ft_on_args(struct ft_translate *t, const struct ft_event *e)
+/* The program is loaded: nothing can go wrong any more, and its own event follows at once. */
+static void is_ready(struct ft_translate *t, const struct ft_event *e, struct ft_call *call)
 {
-	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
-	struct ft_call *call = task ? ft_call_get(task) : NULL;
+	struct ft_ready *slot = &t->ready[t->next_ready % FT_READY];
+
+	if (call->ready_ns)
+		return;
+	call->ready_ns = e->time_ns;
+	*slot = (struct ft_ready){ .tid = e->tid, .time_ns = e->time_ns };
+	t->next_ready++;
+}
+
+static void take_stack(struct ft_call *call, const struct ft_event *e)
+{
 	struct wire_span part;
 	unsigned slot;
 	bool whole;
 
-	if (!call)
-		return;
 	buf_clear(&call->args);
 	for (slot = FT_ARGS_BYTES; slot < FT_SLOTS; slot++) {
 		part = ft_bytes(e, slot);
@@ -76,6 +85,46 @@ void ft_on_args(struct ft_translate *t, const struct ft_event *e)
 	call->args_seen = !call->args.failed;
 }
 
+/*
+ * Words of 64 bits: where the probe's place is the same for 32-bit programs (arm64), two of theirs
+ * lie in each.
+ */
+static bool is_misread(const struct ft_call *call, const struct ft_event *e)
+{
+	return ft_number(e, FT_ARGS_ARGC) > MAX_ARG_STRINGS ||
+	       (call->file_known && (call->exec_flags & EDR_EXEC_COMPAT32));
+}
+
+void ft_on_args(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	struct ft_call *call = task ? ft_call_get(task) : NULL;
+
+	if (!call)
+		return;
+	if (!is_misread(call, e))
+		take_stack(call, e);
+	is_ready(t, e, call);
+}
+
+void ft_on_args32(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	struct ft_call *call = task ? ft_call_get(task) : NULL;
+
+	if (call)
+		take_stack(call, e);
+}
+
+void ft_on_ready32(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
+	struct ft_call *call = task ? ft_call_get(task) : NULL;
+
+	if (call)
+		is_ready(t, e, call);
+}
+
 void ft_on_exec_open(struct ft_translate *t, const struct ft_event *e)
 {
 	struct ft_task *task = ft_tasks_get(&t->tasks, e->tid);
@@ -86,6 +135,7 @@ void ft_on_exec_open(struct ft_translate *t, const struct ft_event *e)
 	if (!call || call->open_seen)
 		return;
 	call->open_seen = true;
+	call->name_doubtful = false;
 	call->dirfd = (edr_s32)ft_number(e, FT_OPEN_DIRFD);
 	buf_clear(&call->filename);
 	buf_add(&call->filename, name.data, name.len);
@@ -107,8 +157,8 @@ void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e)
 	call->call_seen = true;
 	argv = ft_bytes(e, FT_CALL_POINTERS);
 	name = ft_string(e, FT_CALL_NAME);
-	if (ft_readable(e, FT_CALL_NAME))
-		buf_add(&call->filename, name.data, name.len);
+	buf_add(&call->filename, name.data, name.len);
+	call->name_doubtful = !ft_readable(e, FT_CALL_NAME);
 	for (slot = 0; slot < FT_CALL_ARGS; slot++) {
 		struct wire_span arg = ft_string(e, FT_CALL_FIRST + slot);
 		edr_u64 pointer = 0;
@@ -117,14 +167,17 @@ void ft_on_exec_call(struct ft_translate *t, const struct ft_event *e)
 			memcpy(&pointer, argv.data + slot * sizeof(pointer), sizeof(pointer));
 		if (!pointer)
 			break;
-		call->asked_unreadable = !ft_readable(e, FT_CALL_FIRST + slot);
-		if (call->asked_unreadable)
-			break;
+		/* What stands there may be the argument itself: it hides neither itself nor what follows. */
+		call->asked_unreadable |= !ft_readable(e, FT_CALL_FIRST + slot);
 		buf_add(&call->asked, arg.data, arg.len);
 		buf_addc(&call->asked, '\0');
 		call->asked_n++;
 	}
 	call->asked_cut = slot == FT_CALL_ARGS;
+	if (call->asked_unreadable && call->asked.len == call->asked_n) { /* none at all */
+		buf_clear(&call->asked);
+		call->asked_n = 0;
+	}
 }
 
 void ft_on_bprm(struct ft_translate *t, const struct ft_event *e)
@@ -135,6 +188,7 @@ void ft_on_bprm(struct ft_translate *t, const struct ft_event *e)
 
 	if (!call)
 		return;
+	is_ready(t, e, call);
 	call->file_known = true;
 	call->bprm_argc = (edr_s32)ft_number(e, FT_BPRM_ARGC);
 	call->ino = ft_number(e, FT_BPRM_INO);
@@ -189,8 +243,10 @@ static bool snapshot_fits(const struct ft_translate *t, const struct ft_event *e
 	if (leader->start_ns && s->status.start_ns != tick &&
 	    s->status.start_ns + FT_TICK_NS != tick)
 		return false;
-	return t->last_exec[slot].tgid != leader->tgid ||
-	       t->last_exec[slot].time_ns <= e->time_ns || t->last_exec[slot].time_ns > s->taken_ns;
+	/* Where another process has the slot, nobody knows. */
+	return t->last_exec[slot].tgid == leader->tgid &&
+	       (t->last_exec[slot].time_ns <= e->time_ns ||
+		t->last_exec[slot].time_ns > s->taken_ns);
 }
 
 static void use_snapshot(struct ft_translate *t, struct exec_parts *p, const struct ft_snapshot *s,
@@ -250,6 +306,25 @@ static void use_probes(struct exec_parts *p, const struct ft_call *call, struct 
 	}
 }
 
+/*
+ * Without a probe's word, what /proc says may be a script's interpreter, or the next program of a
+ * process that ran on: it is believed where the name that was given leads to that very file.
+ */
+static void doubt_exe(const struct ft_translate *t, struct exec_parts *p,
+		      const struct ft_call *call, const struct ft_task *leader)
+{
+	char found[EDR_PATH_MAX];
+
+	if (!p->exe.len || (call && call->file_known) ||
+	    ft_find_exe(t->tasks.proc, leader->ppid, p->filename, p->ino, p->dev, found,
+			sizeof(found)))
+		return;
+	p->exe.len = 0;
+	p->ino = p->dev = 0;
+	p->exec_flags = 0;
+	p->file_known = false;
+}
+
 /* The name that was given, of an interpreter the script's first line, may lead to the file still. */
 static void find_exe(const struct ft_translate *t, struct exec_parts *p,
 		     const struct ft_task *leader)
@@ -261,6 +336,12 @@ static void find_exe(const struct ft_translate *t, struct exec_parts *p,
 	p->exe =
 		(struct wire_span){ p->path, ft_find_exe(t->tasks.proc, leader->ppid, given, p->ino,
 							 p->dev, p->path, sizeof(p->path)) };
+}
+
+/* The caller's arguments are known, or what stands for some of them. */
+static bool any_asked(const struct ft_call *call)
+{
+	return call->call_seen && (!call->asked_unreadable || call->asked_n);
 }
 
 /* The probe's are what the kernel has laid out; /proc's may have been overwritten by the process since. */
@@ -288,11 +369,12 @@ static void choose_args(struct exec_parts *p, const struct ft_call *call)
 		return;
 	}
 	/* The caller's, at the call: open to a change before the kernel copied them. */
-	if (!seen.len && call && call->call_seen && !call->asked_unreadable && !p->interp.len) {
+	if (!seen.len && call && any_asked(call) && !p->interp.len) {
 		p->argv = (struct wire_span){ call->asked.data, call->asked.len };
 		p->argv_bytes = (edr_u32)call->asked.len;
 		p->argc = call->asked_n;
-		p->flags |= EDR_F_ARGS_FROM_PROBE | (call->asked_cut ? EDR_F_TRUNCATED : 0);
+		p->flags |= call->asked_unreadable ? EDR_F_ARGS_UNREADABLE : EDR_F_ARGS_FROM_CALL;
+		p->flags |= call->asked_cut ? EDR_F_TRUNCATED : 0;
 		return;
 	}
 	p->argv = seen;
@@ -341,7 +423,7 @@ static void emit_exec(struct ft_translate *t, const struct ft_event *e, struct f
 	r.exe_ino = p->ino;
 	r.exe_dev = p->dev;
 	r.exec_flags = p->exec_flags;
-	if (!p->ids_known)
+	if (!p->ids_known && leader->creds.uid != EDR_ID_UNSET)
 		r.hdr.flags |= EDR_F_IDS_INHERITED;
 	if (!p->exe.len)
 		r.hdr.flags |= EDR_F_EXE_UNRESOLVED;
@@ -391,6 +473,7 @@ void ft_on_exec(struct ft_translate *t, const struct ft_event *e, const struct f
 	if (snapshot_fits(t, e, task, snap))
 		use_snapshot(t, &p, snap, task);
 	use_probes(&p, task->call, task);
+	doubt_exe(t, &p, task->call, task);
 	find_exe(t, &p, task);
 	choose_args(&p, task->call);
 	if (!p.filename.len)
@@ -399,18 +482,19 @@ void ft_on_exec(struct ft_translate *t, const struct ft_event *e, const struct f
 	ft_call_end(task);
 }
 
-void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_task *task)
+void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_task *task,
+		    edr_u32 flags)
 {
 	struct ft_task *leader = ft_owner(t, task);
 	struct ft_call *call = task->call;
-	struct exec_parts p = { .flags = EDR_F_FILENAME_UNREADABLE };
+	struct exec_parts p = { .flags = flags };
 
-	if (!leader)
+	if (!leader || e->time_ns <= t->disordered_ns)
 		return;
-	if (call && call->filename.len) {
+	if (call && call->filename.len)
 		p.filename = (struct wire_span){ call->filename.data, call->filename.len };
-		p.flags = 0;
-	}
+	else
+		p.flags |= EDR_F_FILENAME_UNREADABLE;
 	use_probes(&p, call, leader);
 	find_exe(t, &p, leader);
 	choose_args(&p, call);
@@ -418,11 +502,31 @@ void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_
 	ft_call_end(task);
 }
 
+void ft_translate_overdue(struct ft_translate *t, edr_u64 now_ns)
+{
+	struct ft_event e = { .time_ns = now_ns };
+	struct ft_task *task;
+	unsigned i;
+
+	for (i = 0; i < FT_READY && now_ns > t->disordered_ns; i++) {
+		struct ft_ready *r =
+			&t->ready[(t->next_ready + i) % FT_READY]; /* the oldest first */
+
+		if (!r->time_ns || r->time_ns + FT_OVERDUE_NS > now_ns)
+			continue;
+		task = ft_tasks_find(&t->tasks, r->tid);
+		e.tid = r->tid;
+		if (task && task->call && task->call->ready_ns == r->time_ns)
+			ft_exec_missed(t, &e, task, EDR_F_LATE);
+		r->time_ns = 0;
+	}
+}
+
 static void exec_came_back(struct ft_translate *t, const struct ft_event *e, struct ft_task *task)
 {
 	/* A file name of nearly PATH_MAX bytes makes the exec's own event too long for a page of the buffer. */
 	if (!task->exec_told)
-		ft_exec_missed(t, e, task);
+		ft_exec_missed(t, e, task, 0);
 	task->exec_told = false;
 }
 
@@ -448,7 +552,9 @@ void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e)
 				      .argv_bytes = call ? (edr_u32)call->asked.len : 0,
 				      .dirfd = call && call->open_seen ? call->dirfd : AT_FDCWD_ };
 	memcpy(r.comm, task->comm, sizeof(r.comm));
-	if (!call || !call->filename.len)
+	if (call && call->name_doubtful && r.error == EFAULT)
+		buf_clear(&task->call->filename);
+	if (!call || !call->filename.len || call->name_doubtful)
 		r.hdr.flags |= EDR_F_FILENAME_UNREADABLE;
 	if (!call || !call->call_seen || call->asked_unreadable)
 		r.hdr.flags |= EDR_F_ARGS_UNREADABLE;

@@ -12,6 +12,7 @@
 #define MAX_FIELD 4096
 #define COMMON_BYTES 8 /* type, flags, preempt count, pid: the same in every kernel */
 
+#define ARGS_FIELDS "argc", "b0", "b1", "b2", "b3", "b4", "b5", "b6"
 #define CALL_FIELDS                                                                                \
 	"v", "f", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7", "a8", "a9", "a10", "a11", "a12", \
 		"a13", "a14", "a15", "a16", "a17", "a18", "a19"
@@ -35,7 +36,9 @@ static const struct ft_row {
 	  { "skaddr", "oldstate", "newstate", "dport", "family", "protocol", "daddr",
 	    "daddr_v6" } },
 	{ FT_SOCK_RESET, 1, "tcp", "tcp_receive_reset", { "skaddr" } },
-	{ FT_ARGS, 2, FTRACE_GROUP, "args", { "argc", "b0", "b1", "b2", "b3", "b4", "b5", "b6" } },
+	{ FT_ARGS, 2, FTRACE_GROUP, "args", { ARGS_FIELDS } },
+	{ FT_ARGS32, 2, FTRACE_GROUP, "args32", { ARGS_FIELDS } },
+	{ FT_READY32, 0, FTRACE_GROUP, "ready32", { NULL } },
 	{ FT_BPRM,
 	  12,
 	  FTRACE_GROUP,

@@ -23,7 +23,9 @@ enum ft_kind {
 	FT_RENAME,
 	FT_SOCK_STATE,
 	FT_SOCK_RESET,	 /* the peer has refused */
-	FT_ARGS,	 /* what the new program finds on its stack */
+	FT_ARGS,	 /* what the new program finds on its stack; it is ready to run */
+	FT_ARGS32,	 /* the same of a 32-bit one, which may still fail to start */
+	FT_READY32,	 /* a 32-bit program is ready to run */
 	FT_BPRM,	 /* the file that an exec runs */
 	FT_CREDS,	 /* the ids that an exec gives */
 	FT_EXEC_OPEN,	 /* the file that an exec opens */
@@ -157,7 +159,7 @@ edr_u64 ft_number(const struct ft_event *e, unsigned slot);
 struct wire_span ft_bytes(const struct ft_event *e, unsigned slot);
 /* Up to the first NUL. */
 struct wire_span ft_string(const struct ft_event *e, unsigned slot);
-/* A string of a probe: could its memory be read? */
+/* A string of a probe: was its memory read for sure? What was read may be the very word that stands for "no". */
 bool ft_readable(const struct ft_event *e, unsigned slot);
 
 #endif

@@ -3,25 +3,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "source/ftrace_format.h"
 #include "source/syscalls.h"
+#include "source/tracefs.h"
 #include "util/log.h"
 
-#define MOUNT_POINT "/sys/kernel/tracing"
-#define MOUNT_MARK "linux-edr-bpf" /* the device's name, in place of "tracefs" */
 #define INSTANCE_PATH "instances/" FTRACE_INSTANCE
 #define FILE_MAX (1U << 20)
+#define CHANGES_WAIT_MS 10
+#define CHANGES_TRIES 500
+#define GROUPS 9 /* of dynamic events, at most: "linux_edr" to "linux_edr_9" */
 
 static const char *const paths[FT_INSTANCES] = { INSTANCE_PATH, "instances/" FTRACE_NOISY };
+
+const char *ft_fs_name(int instance)
+{
+	return instance == FT_INSTANCE_EXEC ? FTRACE_INSTANCE : FTRACE_NOISY;
+}
 
 static int write_file(int dir, const char *path, const char *text, int flags)
 {
@@ -81,43 +87,15 @@ int ft_fs_read(int dir, const char *path, struct buf *out)
 	return err;
 }
 
-static int mount_tracefs(struct ft_fs *fs, char *err, size_t err_size)
-{
-	if (mount(MOUNT_MARK, MOUNT_POINT, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
-		int e = errno;
-
-		snprintf(err, err_size,
-			 "tracefs is not mounted and cannot be (%s): mount -t tracefs tracefs "
-			 "%s; a kernel without CONFIG_TRACING has none",
-			 strerror(e), MOUNT_POINT);
-		return -e;
-	}
-	fs->mounted = true;
-	return 0;
-}
-
-/* A mount with our mark is that of an agent that was killed, once we hold the lock. */
-static bool mounted_by_us(const char *root)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent m;
-	char line[8192];
-	bool found = false;
-
-	while (mounts && !found && getmntent_r(mounts, &m, line, sizeof(line)))
-		found = !strcmp(m.mnt_fsname, MOUNT_MARK) && !strcmp(m.mnt_dir, root);
-	if (mounts)
-		endmntent(mounts);
-	return found;
-}
-
 static int find_tracefs(struct ft_fs *fs, char *err, size_t err_size)
 {
 	struct stat st;
 	int e = 0;
 
-	if (!*syscalls_tracefs())
-		e = mount_tracefs(fs, err, err_size);
+	if (!*syscalls_tracefs()) {
+		e = tracefs_mount(err, err_size);
+		fs->mounted = !e;
+	}
 	if (e)
 		return e;
 	snprintf(fs->root, sizeof(fs->root), "%s", syscalls_tracefs());
@@ -139,29 +117,65 @@ static int find_tracefs(struct ft_fs *fs, char *err, size_t err_size)
 	return 0;
 }
 
-/* Each line of dynamic_events that names our group: "p:linux_edr/args start_thread ...". */
-static void remove_dynamic_events(const struct ft_fs *fs)
+/* Of ":linux_edr/args" 1, of ":linux_edr_2/args" 2 and so on; 0: not ours. */
+static unsigned group_number(const char *at)
 {
-	static const char mark[] = ":" FTRACE_GROUP "/";
+	static const char mark[] = ":" FTRACE_GROUP;
+	const size_t len = sizeof(mark) - 1;
+
+	if (!at || strncmp(at, mark, len) != 0)
+		return 0;
+	at += len;
+	if (*at == '/')
+		return 1;
+	return at[0] == '_' && at[1] > '1' && at[1] <= '0' + GROUPS && at[2] == '/'
+		       ? (unsigned)(at[1] - '0')
+		       : 0;
+}
+
+/* Each line of dynamic_events that names a group of ours: "p:linux_edr/args start_thread ...". The groups that stay. */
+static unsigned remove_dynamic_events(const struct ft_fs *fs)
+{
 	struct buf list = { 0 };
 	char *line, *rest, *at, *end, text[160];
+	unsigned stay = 0, n;
 
 	if (ft_fs_read(fs->root_dir, "dynamic_events", &list) || !list.data) {
 		buf_free(&list);
-		return;
+		return 0;
 	}
 	for (line = strtok_r(list.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		end = strchr(line, ' ');
 		if (end)
 			*end = '\0';
-		at = strstr(line, mark);
-		if (!at)
+		at = strchr(line, ':');
+		n = group_number(at);
+		if (!n)
 			continue;
 		snprintf(text, sizeof(text), "-%s\n", at);
-		if (ft_fs_append(fs->root_dir, "dynamic_events", text))
-			log_warn("source", "the dynamic event %s stays: it cannot be removed", at);
+		if (!ft_fs_append(fs->root_dir, "dynamic_events", text))
+			continue;
+		stay |= 1U << n;
+		log_warn("source",
+			 "the dynamic event %s stays: another tracer has it switched on, and must "
+			 "switch it off; then it goes with our next start or end",
+			 at + 1);
 	}
 	buf_free(&list);
+	return stay;
+}
+
+/* The first that nothing is left of. */
+static void choose_group(struct ft_fs *fs, unsigned stay)
+{
+	unsigned n = 1;
+
+	while (n < GROUPS && stay & 1U << n)
+		n++;
+	if (n == 1)
+		snprintf(fs->group, sizeof(fs->group), FTRACE_GROUP);
+	else
+		snprintf(fs->group, sizeof(fs->group), FTRACE_GROUP "_%u", n % 10);
 }
 
 /* Their events must be off before the dynamic ones can go; rmdir does that. EBUSY: somebody reads from it. */
@@ -196,7 +210,7 @@ static int lock_instance(const struct ft_fs *fs, char *err, size_t err_size)
 	return e == -EWOULDBLOCK ? -EBUSY : e;
 }
 
-static int take_over(const struct ft_fs *fs, char *err, size_t err_size)
+static int take_over(struct ft_fs *fs, char *err, size_t err_size)
 {
 	int left = lock_instance(fs, err, err_size), e;
 
@@ -213,7 +227,7 @@ static int take_over(const struct ft_fs *fs, char *err, size_t err_size)
 			 "removed (%s): whoever still reads from it must stop",
 			 fs->root, strerror(-e));
 	else
-		remove_dynamic_events(fs);
+		choose_group(fs, remove_dynamic_events(fs));
 	return e;
 }
 
@@ -247,29 +261,62 @@ void ft_fs_init(struct ft_fs *fs)
 	*fs = (struct ft_fs){ .root_dir = -1, .dir = { -1, -1 } };
 }
 
+/*
+ * Between two agents that start or end at once: what one is just making, or has just made, the
+ * other must not take for what a dead one left. A descriptor, to be closed when all is done;
+ * -errno.
+ */
+static int begin_changes(const struct ft_fs *fs)
+{
+	int dir = openat(fs->root_dir, "instances", O_RDONLY | O_DIRECTORY | O_CLOEXEC), i, e;
+
+	for (i = 0; dir >= 0 && i < CHANGES_TRIES; i++) {
+		if (!flock(dir, LOCK_EX | LOCK_NB))
+			return dir;
+		poll(NULL, 0, CHANGES_WAIT_MS);
+	}
+	e = -errno;
+	if (dir >= 0)
+		close(dir);
+	return e;
+}
+
 int ft_fs_open(struct ft_fs *fs, char *err, size_t err_size)
 {
-	int i, e;
+	int i, e, changes;
 
 	ft_fs_init(fs);
 	e = find_tracefs(fs, err, err_size);
-	e = e ? e : take_over(fs, err, err_size);
+	if (e)
+		return e;
+	changes = begin_changes(fs);
+	if (changes < 0) {
+		snprintf(err, err_size,
+			 "%s/instances cannot be locked (%s): another linux-edr-bpf starts or ends",
+			 fs->root, strerror(-changes));
+		return changes;
+	}
+	e = take_over(fs, err, err_size);
 	for (i = 0; i < FT_INSTANCES && !e; i++)
 		e = make_instance(fs, i, err, err_size);
-	fs->mounted |= !e && mounted_by_us(fs->root);
+	close(changes);
+	fs->mounted |= !e && tracefs_is_ours(fs->root);
 	return e;
 }
 
 void ft_fs_close(struct ft_fs *fs)
 {
-	int i, e;
+	int i, e, changes;
 
 	if (fs->made[FT_INSTANCE_EXEC]) {
+		changes = begin_changes(fs);
 		e = remove_instances(fs);
 		if (e)
 			log_warn("source", "%s/" INSTANCE_PATH " stays: %s", fs->root,
 				 strerror(-e));
 		remove_dynamic_events(fs);
+		if (changes >= 0)
+			close(changes);
 	}
 	for (i = 0; i < FT_INSTANCES; i++) {
 		if (fs->dir[i] >= 0)
@@ -277,9 +324,8 @@ void ft_fs_close(struct ft_fs *fs)
 	}
 	if (fs->root_dir >= 0)
 		close(fs->root_dir);
-	/* EINVAL: somebody has done it already. */
-	if (fs->mounted && umount2(fs->root, UMOUNT_NOFOLLOW) && errno != EINVAL)
-		log_warn("source", "%s stays mounted: %s", fs->root, strerror(errno));
+	if (fs->mounted)
+		tracefs_unmount(fs->root);
 	ft_fs_init(fs);
 }
 
@@ -300,7 +346,7 @@ bool ft_fs_says(int dir, const char *path, const char *text)
 	ssize_t n;
 
 	if (fd < 0)
-		return errno == ENOENT;
+		return errno == ENOENT && !*text; /* older kernels have no such limit */
 	n = read(fd, is, sizeof(is));
 	close(fd);
 	return *text ? n >= (ssize_t)strlen(text) && !memcmp(is, text, strlen(text)) : n == 0;
@@ -318,16 +364,6 @@ int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size)
 		if (!same_place(fs, paths[i], fs->dir_id[i])) {
 			snprintf(err, err_size, "%s/%s has been removed", fs->root, paths[i]);
 			return -ENODEV;
-		}
-		if (!ft_fs_says(fs->dir[i], "tracing_on", "1")) {
-			snprintf(err, err_size, "%s/%s has been switched off", fs->root, paths[i]);
-			return -EIO;
-		}
-		if (!ft_fs_says(fs->dir[i], "set_event_pid", "") ||
-		    !ft_fs_says(fs->dir[i], "set_event_notrace_pid", "")) {
-			snprintf(err, err_size, "%s/%s has been limited to some processes",
-				 fs->root, paths[i]);
-			return -EIO;
 		}
 	}
 	return 0;

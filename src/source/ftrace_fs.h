@@ -26,7 +26,11 @@ struct ft_fs {
 	bool made[FT_INSTANCES];
 	int dir[FT_INSTANCES]; /* the first one is locked; -1: not open */
 	edr_u64 dir_id[FT_INSTANCES];
+	char group
+		[16]; /* of our dynamic events: another one while a dead agent's cannot be removed */
 };
+
+const char *ft_fs_name(int instance);
 
 void ft_fs_init(struct ft_fs *fs); /* nothing open */
 
@@ -46,7 +50,10 @@ int ft_fs_read(int dir, const char *path, struct buf *out);
 /* Does that file begin with the text ("": is it empty)? One that this kernel does not have says nothing else. */
 bool ft_fs_says(int dir, const char *path, const char *text);
 
-/* Is all as we left it: the mount, the instances, tracing_on? 0, or -errno and what is wrong. */
+/*
+ * Are the mount and the instances still there, and the ones that we made? 0, or -errno and what is
+ * wrong.
+ */
 int ft_fs_check(const struct ft_fs *fs, char *err, size_t err_size);
 
 #endif

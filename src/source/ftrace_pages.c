@@ -106,6 +106,7 @@ int ft_cpu_next(struct ft_cpu *c, const void **data, size_t *size, edr_u64 *time
 	for (;;) {
 		if (c->loaded && take(c, data, size, time_ns)) {
 			c->last_ns = *time_ns;
+			c->taken++;
 			return 1;
 		}
 		c->loaded = false;
@@ -115,26 +116,52 @@ int ft_cpu_next(struct ft_cpu *c, const void **data, size_t *size, edr_u64 *time
 	}
 }
 
+/* At the start of a line: "overrun" is also the end of "commit overrun". */
+static edr_u64 stat_of(const char *stats, const char *name)
+{
+	char line[32];
+	const char *at;
+
+	snprintf(line, sizeof(line), "\n%s: ", name);
+	at = strstr(stats, line);
+	return at ? strtoull(at + strlen(line), NULL, 10) : 0;
+}
+
+/*
+ * The kernel's count of what was read may differ from ours a little, never by what a cleared buffer
+ * had.
+ */
+static bool was_cleared(const struct ft_cpu *c, edr_u64 dropped, edr_u64 read_off)
+{
+	return dropped < c->dropped || read_off < c->read_off ||
+	       (!c->loaded && read_off + c->taken / 8 < c->taken);
+}
+
+int ft_cpu_count_lost(struct ft_cpu *c, const char *stats)
+{
+	const edr_u64 dropped = stat_of(stats, "overrun") + stat_of(stats, "commit overrun") +
+				stat_of(stats, "dropped events");
+	const edr_u64 read_off = stat_of(stats, "read events");
+	edr_u64 lost = dropped;
+
+	if (was_cleared(c, dropped, read_off))
+		return -ESTALE;
+	c->dropped = dropped;
+	c->read_off = read_off;
+	if (read_off > c->taken && !c->loaded)
+		lost += read_off - c->taken;
+	if (lost > c->lost)
+		c->lost = lost;
+	return 0;
+}
+
 int ft_cpu_read_lost(struct ft_cpu *c)
 {
-	static const char *const names[] = { "overrun: ", "commit overrun: ", "dropped events: " };
 	char text[1024];
-	ssize_t n = c->stats < 0 ? -EBADF : pread(c->stats, text, sizeof(text) - 1, 0);
-	edr_u64 lost = 0;
-	size_t i;
+	ssize_t n = c->stats < 0 ? -1 : pread(c->stats, text, sizeof(text) - 1, 0);
 
 	if (n < 0)
 		return c->stats < 0 ? -EBADF : -errno;
 	text[n] = '\0';
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		/* At the start of a line: "overrun" is also the end of "commit overrun". */
-		char line[32], *at;
-
-		snprintf(line, sizeof(line), "\n%s", names[i]);
-		at = strstr(text, line);
-		if (at)
-			lost += strtoull(at + strlen(line), NULL, 10);
-	}
-	c->lost = lost;
-	return 0;
+	return ft_cpu_count_lost(c, text);
 }

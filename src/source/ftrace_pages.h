@@ -24,7 +24,10 @@ struct ft_cpu {
 	edr_u64 last_ns;     /* time of the last event taken off */
 	edr_u64 complete_ns; /* nothing older can come any more */
 	bool drained;
-	edr_u64 lost;	    /* events, by the buffer's own counters */
+	edr_u64 lost;	  /* events, by the buffer's own counters; those that another reader took */
+	edr_u64 dropped;  /* of them, by the counters */
+	edr_u64 taken;	  /* events that we have read */
+	edr_u64 read_off; /* that anybody has */
 	edr_u64 read_bytes; /* since somebody has set it to 0 */
 	edr_u64 damaged;    /* pages that make no sense */
 };
@@ -39,7 +42,12 @@ int ft_cpu_next(struct ft_cpu *c, const void **data, size_t *size, edr_u64 *time
 /* Takes that page apart next, as if it had been read: for tests. len up to page_size. */
 void ft_cpu_load(struct ft_cpu *c, const void *page, size_t len);
 
-/* Asks the buffer what it has lost so far; -errno. */
+/*
+ * Asks the buffer what it has lost so far; -errno; -ESTALE: it counts from the start again,
+ * somebody has cleared it.
+ */
 int ft_cpu_read_lost(struct ft_cpu *c);
+/* The same from the text of its `stats`, for tests. */
+int ft_cpu_count_lost(struct ft_cpu *c, const char *stats);
 
 #endif

@@ -13,16 +13,22 @@
 /* Arguments of the caller: filename and argv are the registers of the syscall. */
 #if defined(__x86_64__)
 #define SYS "__x64_sys_"
+#define SYS32 "__ia32_compat_sys_"
+#define SETUP32 "compat_arch_setup_additional_pages"
 #define REG_0 "+112($arg1)" /* struct pt_regs: di, si, dx */
 #define REG_1 "+104($arg1)"
 #define REG_2 "+96($arg1)"
 #elif defined(__aarch64__)
 #define SYS "__arm64_sys_"
+#define SYS32 "__arm64_compat_sys_"
+#define SETUP32 "aarch32_setup_additional_pages"
 #define REG_0 "+0($arg1)"
 #define REG_1 "+8($arg1)"
 #define REG_2 "+16($arg1)"
 #else
 #define SYS "__se_sys_"
+#define SYS32 "__se_compat_sys_"
+#define SETUP32 "compat_arch_setup_additional_pages"
 #define REG_0 "$arg1"
 #define REG_1 "$arg2"
 #define REG_2 "$arg3"
@@ -61,6 +67,15 @@ static const struct probe_row {
 	  "p:" FTRACE_GROUP "/args finalize_exec argc=+0(+{linux_binprm.p}($arg1)):u64 %A",
 	  "+8(+{linux_binprm.p}($arg1))" },
 #endif
+	/*
+	 * Called when the strings are where they will stay and before anything else is put on the
+	 * new stack.
+	 */
+	{ FTRACE_GROUP, "args32", GRANTS(args32), ALWAYS, "",
+	  "p:" FTRACE_GROUP "/args32 " SETUP32 " argc=+{linux_binprm.argc}($arg1):s32 %A",
+	  "+{linux_binprm.p}($arg1)" },
+	{ FTRACE_GROUP, "ready32", GRANTS(ready32), ALWAYS, "",
+	  "p:" FTRACE_GROUP "/ready32 compat_start_thread", "" },
 	{ FTRACE_GROUP, "bprm", GRANTS(bprm), ALWAYS, "",
 	  "p:" FTRACE_GROUP "/bprm finalize_exec argc=+{linux_binprm.argc}($arg1):s32 "
 	  "ino=+{inode.i_ino}(" BPRM_INODE "):u64 "
@@ -72,7 +87,7 @@ static const struct probe_row {
 	  "interp=+{linux_binprm.interp}($arg1):x64 "
 	  "name=+0(+{dentry.d_name,qstr.name}(+{file.f_path,path.dentry}("
 	  "+{linux_binprm.file}($arg1)))):string "
-	  "interp_name=+0(+{linux_binprm.interp}($arg1)):string",
+	  "interp_name=+0(+{linux_binprm.interp}($arg1)):x64[32]",
 	  "" },
 	{ FTRACE_GROUP, "creds", GRANTS(creds), ALWAYS, "",
 	  "p:" FTRACE_GROUP "/creds security_bprm_committing_creds "
@@ -130,6 +145,10 @@ static const struct probe_row {
 	  "r256:" FTRACE_GROUP "/execve_ret " SYS "execve ret=$retval:s32", "" },
 	{ FTRACE_GROUP, "execveat_ret", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat",
 	  "r256:" FTRACE_GROUP "/execveat_ret " SYS "execveat ret=$retval:s32", "" },
+	{ FTRACE_GROUP, "execve32_ret", GRANTS(exec_ret32), DEFAULT_HOOKS, "execve execveat",
+	  "r256:" FTRACE_GROUP "/execve32_ret " SYS32 "execve ret=$retval:s32", "" },
+	{ FTRACE_GROUP, "execveat32_ret", GRANTS(exec_ret32), DEFAULT_HOOKS, "execve execveat",
+	  "r256:" FTRACE_GROUP "/execveat32_ret " SYS32 "execveat ret=$retval:s32", "" },
 	{ "syscalls", "sys_exit_execve", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat", "",
 	  "" },
 	{ "syscalls", "sys_exit_execveat", GRANTS(exec_ret), DEFAULT_HOOKS, "execve execveat", "",
@@ -316,13 +335,22 @@ static bool expand(struct buf *out, const struct btf *btf, const char *text, con
 	return true;
 }
 
+/* The table has the usual group. */
+static const char *system_of(const struct ft_fs *fs, const struct probe_row *row)
+{
+	return row->definition[0] ? fs->group : row->system;
+}
+
 static int define(const struct probing *p, const struct probe_row *row, unsigned arrays)
 {
+	const char *group = strchr(row->definition, ':') + 1;
 	struct buf text = { 0 }, base = { 0 };
 	int e = -ENODATA;
 
+	buf_add(&text, row->definition, (size_t)(group - row->definition));
+	buf_adds(&text, p->fs->group);
 	if (expand(&base, p->btf, row->base, "", 0) &&
-	    expand(&text, p->btf, row->definition, base.data ? base.data : "", arrays)) {
+	    expand(&text, p->btf, strchr(group, '/'), base.data ? base.data : "", arrays)) {
 		buf_addc(&text, '\n');
 		e = text.failed ? -ENOMEM
 				: ft_fs_append(p->fs->root_dir, "dynamic_events", text.data);
@@ -336,7 +364,7 @@ static void undefine(const struct probing *p, const struct probe_row *row)
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "-:%s/%s\n", row->system, row->name);
+	snprintf(text, sizeof(text), "-:%s/%s\n", system_of(p->fs, row), row->name);
 	ft_fs_append(p->fs->root_dir, "dynamic_events", text);
 }
 
@@ -357,7 +385,7 @@ static int enter_format(const struct probing *p, const struct probe_row *row)
 	char path[96];
 	int e;
 
-	snprintf(path, sizeof(path), "events/%s/%s/format", row->system, row->name);
+	snprintf(path, sizeof(path), "events/%s/%s/format", system_of(p->fs, row), row->name);
 	e = ft_fs_read(p->fs->root_dir, path, &text);
 	e = e ? e : ft_formats_add(p->formats, row->system, row->name, text.data, text.len);
 	buf_free(&text);
@@ -367,7 +395,7 @@ static int enter_format(const struct probing *p, const struct probe_row *row)
 /* In a buffer of their own: what must not be lost. */
 static enum ft_instance instance_of(const struct probe_row *row)
 {
-	static const char names[] = "sched_process_exec args bprm creds";
+	static const char names[] = "sched_process_exec args args32 ready32 bprm creds";
 
 	return word_in(names, row->name) ? FT_INSTANCE_EXEC : FT_INSTANCE_NOISY;
 }
@@ -376,15 +404,17 @@ static int switch_on(const struct ft_fs *fs, const struct probe_row *row)
 {
 	char path[96];
 
-	snprintf(path, sizeof(path), "events/%s/%s/enable", row->system, row->name);
+	snprintf(path, sizeof(path), "events/%s/%s/enable", system_of(fs, row), row->name);
 	return ft_fs_write(fs->dir[instance_of(row)], path, "1");
 }
 
 static int try_row(struct probing *p, size_t i)
 {
 	const struct probe_row *row = &rows[i];
-	int e = row->definition[0] ? define_any(p, row) : 0;
+	const bool kprobe = row->definition[0] == 'p' || row->definition[0] == 'r';
+	int e = kprobe && !p->out->kprobes ? -EOPNOTSUPP : 0;
 
+	e = e || !row->definition[0] ? e : define_any(p, row);
 	if (e)
 		return e;
 	e = enter_format(p, row);
@@ -408,7 +438,7 @@ int ft_probe(const struct ft_fs *fs, const struct source_config *cfg, struct ft_
 	size_t i;
 	int e;
 
-	memset(out, 0, sizeof(*out));
+	*out = (struct ft_granted){ .kprobes = out->kprobes };
 	for (i = 0; i < N_ROWS; i++) {
 		if (!asked_for(&rows[i], cfg) || not_needed(&p, &rows[i]))
 			continue;
@@ -454,17 +484,39 @@ static void add(struct buf *out, bool missing, const char *sentence)
 		buf_add(out, sentence, strlen(sentence) + 1);
 }
 
+/*
+ * Of an exec whose event is too long for the buffer a probe must tell, or the call that comes back.
+ */
+static void add_long_names(const struct ft_granted *g, struct buf *out)
+{
+	const bool seen = g->args || g->bprm, seen32 = g->ready32 || g->bprm;
+
+	add(out, !seen && !g->exec_ret,
+	    "an exec whose file name has about 4,000 bytes, the most that an event of a page has "
+	    "room for, is not seen");
+	add(out, (seen || g->exec_ret) && !seen32 && !(g->exec_ret && g->exec_ret32),
+	    "an exec by or of a 32-bit program whose file name has about 4,000 bytes, the most "
+	    "that an event of "
+	    "a page has room for, is not seen");
+}
+
 void ft_probe_degraded(const struct ft_granted *g, const struct source_config *cfg, struct buf *out)
 {
 	const bool connects = names(cfg, "connect"), execs = names(cfg, "execve execveat");
 	const bool any_connect = g->connect || g->connect_address;
 
+	add(out, !g->kprobes,
+	    "kprobes are switched off on this host (kernel.ftrace_enabled, or kprobes/enabled of "
+	    "debugfs)");
 	add(out, !g->args,
 	    "arguments of an exec are read from /proc after the fact: a process that ends at once, "
 	    "or changes them, has none or others");
-	add(out, g->args,
+	add(out, g->args && g->args32,
+	    "arguments of an exec beyond the first 2.5 KiB are read from /proc after the fact");
+	add(out, g->args && !g->args32,
 	    "arguments of an exec beyond the first 2.5 KiB, and those of 32-bit programs, are read "
 	    "from /proc after the fact");
+	add_long_names(g, out);
 	add(out, !g->bprm || !g->creds,
 	    "the file that runs and its user and group ids are read from /proc after the fact: of "
 	    "a "
@@ -498,6 +550,18 @@ void ft_probe_degraded(const struct ft_granted *g, const struct source_config *c
 	    "other syscalls of syscalls_to_trace are not seen: ftrace shows the typed events only");
 }
 
+size_t ft_probe_dirs(const struct ft_fs *fs, const struct ft_granted *g, size_t i,
+		     enum ft_instance *in, char *out, size_t size)
+{
+	for (; i < N_ROWS && !g->row[i]; i++)
+		;
+	if (i == N_ROWS)
+		return 0;
+	*in = instance_of(&rows[i]);
+	snprintf(out, size, "events/%s/%s", system_of(fs, &rows[i]), rows[i].name);
+	return i + 1;
+}
+
 int ft_probe_check(const struct ft_fs *fs, const struct ft_granted *g)
 {
 	char enable[96], filter[96];
@@ -508,9 +572,9 @@ int ft_probe_check(const struct ft_fs *fs, const struct ft_granted *g)
 
 		if (!g->row[i])
 			continue;
-		snprintf(enable, sizeof(enable), "events/%s/%s/enable", rows[i].system,
+		snprintf(enable, sizeof(enable), "events/%s/%s/enable", system_of(fs, &rows[i]),
 			 rows[i].name);
-		snprintf(filter, sizeof(filter), "events/%s/%s/filter", rows[i].system,
+		snprintf(filter, sizeof(filter), "events/%s/%s/filter", system_of(fs, &rows[i]),
 			 rows[i].name);
 		if (!ft_fs_says(dir, enable, "1") || !ft_fs_says(dir, filter, "none"))
 			return -EIO;

@@ -10,6 +10,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "util/nohang.h"
+
 #define PF_KTHREAD 0x00200000u /* linux/sched.h */
 #define HEAD_BYTES 4096
 #define FIELD_PPID 4 /* proc_pid_stat(5) */
@@ -190,7 +192,7 @@ static size_t read_exe(int dir, char *out, size_t size, struct ft_snapshot *s)
 	size_t len = n > 0 ? (size_t)n : 0;
 	struct stat st;
 
-	if (!len || fstatat(dir, "exe", &st, 0))
+	if (!len || nohang_stat(dir, "exe", 0, &st))
 		return len;
 	s->exe_ino = st.st_ino;
 	s->exe_dev = (edr_u32)(major(st.st_dev) << 20 | (minor(st.st_dev) & 0xfffff));
@@ -232,6 +234,9 @@ static edr_u64 cgroup_id(int cgroup, const char *path)
 {
 	struct stat st;
 
+	/* Out of what we see of the hierarchy: where that leads is somebody's choice. */
+	if (!strncmp(path, "/../", 4))
+		return 0;
 	while (*path == '/')
 		path++;
 	if (cgroup < 0 || fstatat(cgroup, *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW))
@@ -259,6 +264,7 @@ bool ft_proc_snapshot(int proc, int cgroup, edr_u32 tgid, edr_u64 now_ns, struct
 	int dir = open_process(proc, tgid);
 	const size_t begin = out->len;
 	bool ok = false;
+	ssize_t argv;
 	size_t exe;
 
 	/* What goes first when a process ends is read first. */
@@ -268,8 +274,8 @@ bool ft_proc_snapshot(int proc, int cgroup, edr_u32 tgid, edr_u64 now_ns, struct
 	if (buf_reserve(out, EDR_PATH_MAX + EDR_ARGV_MAX + 8)) {
 		char *to = out->data + out->len;
 
-		s.argv_bytes =
-			(edr_u32)read_file(dir, "cmdline", to + EDR_PATH_MAX, EDR_ARGV_MAX + 1);
+		argv = nohang_cmdline(dir, to + EDR_PATH_MAX, EDR_ARGV_MAX + 1);
+		s.argv_bytes = argv > 0 ? (edr_u32)argv : 0;
 		ok = fill_status(dir, &s.status);
 		exe = read_exe(dir, to, EDR_PATH_MAX, &s);
 		s.exe_len = (edr_u32)exe;

@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "source/clock.h"
+#include "util/log.h"
 
 #define BATCH_BYTES (4U << 20) /* where nobody says otherwise */
 #define BATCH_LEAST (256U << 10)
 #define ONLINE "/sys/devices/system/cpu/online"
+#define POSSIBLE "/sys/devices/system/cpu/possible"
 
 static bool is_online(const char *list, unsigned cpu)
 {
@@ -37,16 +39,22 @@ static int open_cpu(struct ft_reader *r, struct ft_cpu *c)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = c } };
 	char path[64];
+	int e;
 
-	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", c->cpu);
-	c->pipe = openat(r->fs->dir[c->instance], path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (c->pipe < 0)
-		return -errno;
 	snprintf(path, sizeof(path), "per_cpu/cpu%u/stats", c->cpu);
 	c->stats = openat(r->fs->dir[c->instance], path, O_RDONLY | O_CLOEXEC);
-	if (c->stats < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->pipe, &ev))
+	if (c->stats < 0)
 		return -errno;
-	return 0;
+	snprintf(path, sizeof(path), "per_cpu/cpu%u/trace_pipe_raw", c->cpu);
+	c->pipe = openat(r->fs->dir[c->instance], path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (c->pipe >= 0 && !epoll_ctl(r->epoll, EPOLL_CTL_ADD, c->pipe, &ev))
+		return 0;
+	e = -errno;
+	if (c->pipe >= 0)
+		close(c->pipe);
+	close(c->stats);
+	c->pipe = c->stats = -1;
+	return e;
 }
 
 int ft_reader_cpus(struct ft_reader *r)
@@ -63,10 +71,32 @@ int ft_reader_cpus(struct ft_reader *r)
 	return e;
 }
 
+unsigned ft_cpus_of(const char *list)
+{
+	const char *at = list + strlen(list);
+
+	while (at > list && strchr("\n0123456789", at[-1]))
+		at--;
+	return *at ? (unsigned)strtoul(at, NULL, 10) + 1 : 0;
+}
+
+/* Their numbers may have holes: more than there are. */
+static unsigned possible_cpus(void)
+{
+	const unsigned least = (unsigned)get_nprocs_conf();
+	struct buf list = { 0 };
+	unsigned n = 0;
+
+	if (!ft_fs_read(AT_FDCWD, POSSIBLE, &list) && list.data)
+		n = ft_cpus_of(list.data);
+	buf_free(&list);
+	return n > least ? n : least;
+}
+
 int ft_reader_open(struct ft_reader *r, const struct ft_fs *fs, size_t page_size,
 		   size_t batch_bytes)
 {
-	const unsigned n = (unsigned)get_nprocs_conf();
+	const unsigned n = possible_cpus();
 	unsigned i;
 	int e;
 
@@ -132,19 +162,42 @@ static void put_item(struct ft_reader *r, const struct ft_event *e)
 		ft_translate_note_exec(r->translate, e->tid, e->time_ns);
 		ft_proc_snapshot(r->proc, r->cgroup, e->tid, source_boot_ns(), b);
 	}
-	if (b->failed || b->len > EDR_RECORD_MAX)
+	if (b->failed || b->len > EDR_RECORD_MAX) {
+		ft_translate_lost(r->translate, e->format->kind);
 		return;
+	}
 	item.snapshot_size = (edr_u32)(b->len - at);
 	item.hdr.len = (edr_u32)b->len;
 	memcpy(b->data, &item, sizeof(item));
 	batch_add(&r->batch, (const struct edr_hdr *)(const void *)b->data);
 }
 
-/* A page of that CPU, or what there is room for. False when the batch is full. */
-static bool read_cpu(struct ft_reader *r, struct ft_cpu *c, int *error)
+static bool is_half_full(const struct ft_reader *r)
+{
+	return r->batch.len >= r->batch.cap / 2;
+}
+
+/* How far the least far of the others has been read, settled_ns at most. */
+static edr_u64 least_of_others(const struct ft_reader *r, const struct ft_cpu *c,
+			       edr_u64 settled_ns)
+{
+	edr_u64 least = settled_ns;
+	unsigned i;
+
+	for (i = 0; i < r->n_cpus; i++) {
+		const struct ft_cpu *other = &r->cpus[i];
+
+		if (other != c && other->pipe >= 0 && !other->drained && other->last_ns < least)
+			least = other->last_ns;
+	}
+	return least;
+}
+
+/* A page of that CPU, or what there is room for; of what is newer than settled_ns half a batch. False when the batch is full. */
+static bool read_cpu(struct ft_reader *r, struct ft_cpu *c, edr_u64 settled_ns, int *error)
 {
 	struct ft_event e = { .cpu = c->cpu };
-	const edr_u64 before = source_boot_ns();
+	const edr_u64 before = source_boot_ns(), others_ns = least_of_others(r, c, settled_ns);
 	const void *data;
 	size_t size;
 	int n;
@@ -155,7 +208,7 @@ static bool read_cpu(struct ft_reader *r, struct ft_cpu *c, int *error)
 		n = ft_cpu_next(c, &data, &size, &e.time_ns);
 		if (n == 1 && ft_event_parse(r->formats, data, size, &e))
 			put_item(r, &e);
-	} while (n == 1 && c->loaded);
+	} while (n == 1 && c->loaded && (c->last_ns <= others_ns || !is_half_full(r)));
 	if (n < 0)
 		*error = n;
 	c->drained = n <= 0;
@@ -179,7 +232,7 @@ static struct ft_cpu *least_far(struct ft_reader *r)
 
 edr_u64 ft_reader_gather(struct ft_reader *r, edr_u64 slack_ns, int *error)
 {
-	edr_u64 complete = source_boot_ns();
+	edr_u64 complete = source_boot_ns() - slack_ns;
 	struct ft_cpu *c;
 	unsigned i;
 
@@ -188,9 +241,10 @@ edr_u64 ft_reader_gather(struct ft_reader *r, edr_u64 slack_ns, int *error)
 		r->cpus[i].read_bytes = 0;
 	}
 	*error = 0;
-	while ((c = least_far(r)) && read_cpu(r, c, error))
+	/* What is too new would only wait here: with a full batch no buffer could be looked into, and all would stand still. */
+	while ((c = least_far(r)) && !(is_half_full(r) && c->last_ns > complete) &&
+	       read_cpu(r, c, complete, error))
 		;
-	complete -= slack_ns;
 	r->drained = true;
 	r->fill = 0;
 	for (i = 0; i < r->n_cpus; i++) {
@@ -203,19 +257,48 @@ edr_u64 ft_reader_gather(struct ft_reader *r, edr_u64 slack_ns, int *error)
 		if (c->last_ns < complete)
 			complete = c->last_ns;
 	}
-	return complete;
+	/* A buffer that this round had no room to look into counts as far as it was read last: long ago, if it is quiet. */
+	if (complete > r->complete_ns)
+		r->complete_ns = complete;
+	return r->complete_ns;
+}
+
+static const struct ft_snapshot *snapshot_of(const struct ft_item *item)
+{
+	const char *raw = (const char *)(item + 1);
+
+	if (!item->snapshot_size)
+		return NULL;
+	return (const void *)(raw + BATCH_ALIGN(item->raw_size));
+}
+
+edr_u64 ft_reader_settled(const struct ft_reader *r)
+{
+	edr_u64 until = r->complete_ns;
+	size_t i;
+
+	for (i = 0; i < r->batch.n; i++) {
+		const struct batch_item *in = &r->batch.items[i];
+		const struct ft_snapshot *s = snapshot_of((const void *)(r->batch.data + in->off));
+
+		if (s && s->taken_ns > r->complete_ns && in->time_ns <= until)
+			until = in->time_ns - 1;
+	}
+	return until;
 }
 
 static void translate_item(void *ctx, const struct edr_hdr *rec)
 {
 	struct ft_reader *r = ctx;
 	const struct ft_item *item = (const void *)rec;
-	const char *raw = (const char *)(item + 1);
-	const char *snapshot = raw + BATCH_ALIGN(item->raw_size);
+	const struct ft_snapshot *snapshot = snapshot_of(item);
 	struct ft_event e = { .time_ns = rec->time_ns, .cpu = rec->cpu };
 
-	if (ft_event_parse(r->formats, raw, item->raw_size, &e))
-		ft_translate(r->translate, &e, item->snapshot_size ? (const void *)snapshot : NULL);
+	/* Had to go before that was settled: nobody knows whose arguments these are. */
+	if (snapshot && snapshot->taken_ns > r->complete_ns)
+		snapshot = NULL;
+	if (ft_event_parse(r->formats, item + 1, item->raw_size, &e))
+		ft_translate(r->translate, &e, snapshot);
 }
 
 size_t ft_reader_deliver(struct ft_reader *r, edr_u64 until_ns)
@@ -223,18 +306,42 @@ size_t ft_reader_deliver(struct ft_reader *r, edr_u64 until_ns)
 	return batch_deliver(&r->batch, until_ns, translate_item, r);
 }
 
-void ft_reader_lost(struct ft_reader *r, edr_u64 lost[FT_INSTANCES])
+size_t ft_reader_round(struct ft_reader *r, edr_u64 slack_ns, int *error)
+{
+	edr_u64 newest_ns;
+	bool full;
+	size_t n;
+
+	ft_reader_gather(r, slack_ns, error);
+	full = !r->drained && !batch_has_room(&r->batch);
+	r->settled_ns = full ? r->complete_ns : ft_reader_settled(r);
+	n = ft_reader_deliver(r, r->settled_ns);
+	if (full)
+		log_debug("source", "ftrace: the batch was full, %zu events", n);
+	if (n || !full)
+		return n;
+	newest_ns = batch_newest(&r->batch);
+	if (newest_ns > r->translate->disordered_ns)
+		r->translate->disordered_ns = newest_ns;
+	n = ft_reader_deliver(r, ~0ULL);
+	log_debug("source", "ftrace: out of order, %zu events", n);
+	return n;
+}
+
+int ft_reader_lost(struct ft_reader *r, edr_u64 lost[FT_INSTANCES])
 {
 	unsigned i;
+	int e = 0, one;
 
 	memset(lost, 0, sizeof(*lost) * FT_INSTANCES);
 	for (i = 0; i < r->n_cpus; i++) {
 		struct ft_cpu *c = &r->cpus[i];
 
-		if (c->pipe >= 0)
-			ft_cpu_read_lost(c);
+		one = c->pipe >= 0 ? ft_cpu_read_lost(c) : 0;
+		e = one ? one : e;
 		lost[c->instance] += c->lost;
 	}
+	return e;
 }
 
 edr_u64 ft_reader_damaged(const struct ft_reader *r)

@@ -18,6 +18,13 @@ size_t ft_max_tasks(const struct source_config *cfg)
 	return cfg->table_entries ? (size_t)cfg->table_entries * TASKS_PER_ENTRY : MAX_TASKS;
 }
 
+static void task_goes(void *translate, struct ft_task *task)
+{
+	if (task->call->ready_ns)
+		ft_count_dropped(translate, EDR_EXEC);
+	ft_connect_unfinished(translate, task);
+}
+
 void ft_translate_init(struct ft_translate *t, const struct source_config *cfg, int proc,
 		       edr_u32 self, size_t max_tasks)
 {
@@ -25,10 +32,13 @@ void ft_translate_init(struct ft_translate *t, const struct source_config *cfg, 
 	t->cfg = *cfg;
 	t->self = self;
 	ft_tasks_init(&t->tasks, max_tasks, proc);
+	t->tasks.goes = task_goes;
+	t->tasks.goes_ctx = t;
 }
 
 void ft_translate_free(struct ft_translate *t)
 {
+	t->tasks.goes = NULL;
 	ft_socks_free(t);
 	ft_tasks_free(&t->tasks);
 	buf_free(&t->out);
@@ -100,12 +110,18 @@ static bool is_skipped(const struct ft_translate *t, const struct ft_task *leade
 bool ft_filtered(struct ft_translate *t, unsigned type, const struct ft_task *leader,
 		 const edr_comm comm)
 {
-	if (leader->tgid == t->self)
+	if (t->self && leader->tgid == t->self)
 		return true;
 	if (!is_skipped(t, leader, comm))
 		return false;
 	t->count[type].filtered++;
 	return true;
+}
+
+void ft_count_dropped(struct ft_translate *t, unsigned type)
+{
+	t->count[type].produced++;
+	t->count[type].dropped++;
 }
 
 void ft_emit(struct ft_translate *t, struct wire_build *b, unsigned type)
@@ -359,15 +375,56 @@ static void on_exit_event(struct ft_translate *t, const struct ft_event *e)
 		ft_call_end(leader);
 }
 
-/* An exec that has begun is over at once: any other event of that thread says that its own was lost. */
+/* What a thread may pass inside of connect(2), or is told of another than the thread at hand. */
+static const bool in_connect[FT_KINDS] = {
+	[FT_OTHER] = true,	[FT_CONNECT_FILE] = true, [FT_CONNECT_RET] = true,
+	[FT_SOCK_STATE] = true, [FT_SOCK_RESET] = true,
+};
+
+/*
+ * Its return was missed: more are under way on this host than the kernel has room to note, or the
+ * buffer was full.
+ */
+static void notice_returned(struct ft_translate *t, const struct ft_event *e)
+{
+	struct ft_task *task =
+		in_connect[e->format->kind] ? NULL : ft_tasks_find(&t->tasks, e->tid);
+
+	if (task && task->call)
+		ft_connect_unfinished(t, task);
+}
+
+/*
+ * A program that is ready to run has its own event at once: any other event of that thread says
+ * that it was lost. But not those of sockets, which come when packets do.
+ */
 static void notice_missed(struct ft_translate *t, const struct ft_event *e)
 {
+	static const bool comes_before[FT_KINDS] = {
+		[FT_EXEC] = true, [FT_ARGS] = true,	  [FT_READY32] = true,
+		[FT_BPRM] = true, [FT_SOCK_STATE] = true, [FT_SOCK_RESET] = true
+	};
 	struct ft_task *task = ft_tasks_find(&t->tasks, e->tid);
 
-	if (task && task->call && task->call->args_seen && e->format->kind != FT_EXEC &&
-	    e->format->kind != FT_SOCK_STATE && e->format->kind != FT_SOCK_RESET &&
-	    e->format->kind != FT_RENAME)
-		ft_exec_missed(t, e, task);
+	if (task && task->call && task->call->ready_ns && !comes_before[e->format->kind])
+		ft_exec_missed(t, e, task, 0);
+}
+
+/* What is lost with an event; with the others a part of a record that says so, or nothing. */
+static const unsigned lost_as[FT_KINDS] = {
+	[FT_EXEC] = EDR_EXEC,
+	[FT_EXEC_RET] = EDR_EXEC_FAILED,
+	[FT_FORK] = EDR_FORK,
+	[FT_EXIT] = EDR_EXIT,
+	[FT_CONNECT] = EDR_CONNECT,
+	[FT_CONNECT_FILE] = EDR_CONNECT,
+	[FT_SOCK_STATE] = EDR_CONNECT_RESULT,
+};
+
+void ft_translate_lost(struct ft_translate *t, enum ft_kind kind)
+{
+	if (lost_as[kind])
+		ft_count_dropped(t, lost_as[kind]);
 }
 
 typedef void (*handler)(struct ft_translate *t, const struct ft_event *e);
@@ -380,6 +437,8 @@ static const handler handlers[FT_KINDS] = {
 	[FT_SOCK_STATE] = ft_on_sock_state,
 	[FT_SOCK_RESET] = ft_on_sock_reset,
 	[FT_ARGS] = ft_on_args,
+	[FT_ARGS32] = ft_on_args32,
+	[FT_READY32] = ft_on_ready32,
 	[FT_BPRM] = ft_on_bprm,
 	[FT_CREDS] = ft_on_creds,
 	[FT_EXEC_OPEN] = ft_on_exec_open,
@@ -399,11 +458,35 @@ static const handler handlers[FT_KINDS] = {
 void ft_translate(struct ft_translate *t, const struct ft_event *e, const struct ft_snapshot *snap)
 {
 	const enum ft_kind kind = e->format->kind;
+	const edr_u64 refused = t->tasks.refused;
+	edr_u64 before;
 
+	t->now_ns = e->time_ns;
 	ft_tasks_trim(&t->tasks);
+	notice_returned(t, e);
 	notice_missed(t, e);
+	before = t->count[lost_as[kind]].produced;
 	if (kind == FT_EXEC)
 		ft_on_exec(t, e, snap);
 	else if (handlers[kind])
 		handlers[kind](t, e);
+	if (t->tasks.refused != refused && t->count[lost_as[kind]].produced == before)
+		ft_translate_lost(t, kind);
+}
+
+void ft_translate_end(struct ft_translate *t, edr_u64 now_ns)
+{
+	struct ft_event e = { .time_ns = now_ns };
+	struct ft_task *task, *next;
+
+	t->now_ns = now_ns;
+	for (task = t->tasks.index; task; task = next) {
+		e.tid = task->tid;
+		/* One that is looked up comes last. */
+		if (task->call && task->call->ready_ns)
+			ft_exec_missed(t, &e, task, EDR_F_LATE);
+		else if (task->call)
+			ft_connect_unfinished(t, task);
+		next = task->hh.next;
+	}
 }

@@ -35,17 +35,29 @@ struct ft_again {
 	edr_u8 addr[28]; /* struct sockaddr_in6 */
 };
 
+/* A program that was ready to run, and its exec. */
+#define FT_READY 64
+#define FT_OVERDUE_NS 500000000ULL
+struct ft_ready {
+	edr_u32 tid;
+	edr_u64 time_ns; /* 0: none */
+};
+
 struct ft_translate {
 	struct source_config cfg; /* its lists are the caller's */
-	edr_u32 self;		  /* our own tgid */
+	edr_u32 self;		  /* our own tgid; 0: not known */
 	bool has_newtask, has_rename;
 	bool file_tells_protocol;	 /* then io_uring's TCP connects are told by their socket */
 	struct ft_again again[FT_AGAIN]; /* the oldest goes first */
 	size_t next_again;
+	struct ft_ready ready[FT_READY]; /* the newest */
+	size_t next_ready;
 	bool last_code_counts; /* 5.19: of threads that end one by one, the last one's is the process's */
 	struct ft_tasks tasks;
 	struct ft_sock *socks;
 	size_t n_socks;
+	edr_u64 now_ns; /* of the event at hand */
+	edr_u64 disordered_ns; /* up to it older events may come after newer ones: none is missed for not having come */
 	struct buf out; /* records, one after the other */
 	struct buf scratch;
 	struct edr_counters count[EDR_TYPE_MAX];
@@ -69,6 +81,19 @@ void ft_translate_note_exec(struct ft_translate *t, edr_u32 tgid, edr_u64 time_n
 /* Appends to t->out what the event makes. snap: of an exec, with its strings behind it, or NULL. */
 void ft_translate(struct ft_translate *t, const struct ft_event *e, const struct ft_snapshot *snap);
 
+/* The source ends at that time: what is under way is told as it is. */
+void ft_translate_end(struct ft_translate *t, edr_u64 now_ns);
+
+/* An event of that kind has come off a buffer and found no memory. */
+void ft_translate_lost(struct ft_translate *t, enum ft_kind kind);
+
+/*
+ * Tells of execs whose own event has not come although the program was ready long before now_ns, up
+ * to which all events have been translated: one that then does nothing else that is seen would not
+ * be told of before its end.
+ */
+void ft_translate_overdue(struct ft_translate *t, edr_u64 now_ns);
+
 /* ---- between the files of the translation ---- */
 
 /* The process of that thread; NULL without memory. */
@@ -83,6 +108,8 @@ void ft_copy_comm(edr_comm to, struct wire_span from);
 
 void ft_on_exec(struct ft_translate *t, const struct ft_event *e, const struct ft_snapshot *snap);
 void ft_on_args(struct ft_translate *t, const struct ft_event *e);
+void ft_on_args32(struct ft_translate *t, const struct ft_event *e);
+void ft_on_ready32(struct ft_translate *t, const struct ft_event *e);
 void ft_on_bprm(struct ft_translate *t, const struct ft_event *e);
 void ft_on_creds(struct ft_translate *t, const struct ft_event *e);
 void ft_on_exec_open(struct ft_translate *t, const struct ft_event *e);
@@ -91,9 +118,17 @@ void ft_on_exec_ret(struct ft_translate *t, const struct ft_event *e);
 /* The path of the file that a process runs, found by looking where its name leads now; 0: not found. */
 size_t ft_find_exe(int proc, edr_u32 ppid, struct wire_span filename, edr_u64 ino, edr_u32 dev,
 		   char *out, size_t size);
-/* An exec whose own event has not come: it was too long for the buffer. */
-void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_task *task);
+/* An exec whose own event has not come: it was too long for the buffer. flags: of the record. */
+void ft_exec_missed(struct ft_translate *t, const struct ft_event *e, struct ft_task *task,
+		    edr_u32 flags);
 
+void ft_count_dropped(struct ft_translate *t, unsigned type);
+
+/*
+ * How the connect under way of that thread ends, nobody will know: its return was missed, or the
+ * thread is forgotten.
+ */
+void ft_connect_unfinished(struct ft_translate *t, struct ft_task *task);
 void ft_on_connect(struct ft_translate *t, const struct ft_event *e);
 void ft_on_connect_file(struct ft_translate *t, const struct ft_event *e);
 void ft_on_connect_ret(struct ft_translate *t, const struct ft_event *e);

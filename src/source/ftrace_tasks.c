@@ -31,6 +31,9 @@ struct ft_call *ft_call_get(struct ft_task *task)
 
 void ft_tasks_forget(struct ft_tasks *t, struct ft_task *task)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): who asks has one */
+	if (task->call && t->goes)
+		t->goes(t->goes_ctx, task);
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in this table */
 	HASH_DEL(t->index, task);
 	t->n--;
@@ -75,8 +78,10 @@ struct ft_task *ft_tasks_new(struct ft_tasks *t, edr_u32 tid, edr_u32 tgid)
 	if (task)
 		ft_tasks_forget(t, task);
 	task = calloc(1, sizeof(*task));
-	if (!task)
+	if (!task) {
+		t->refused++;
 		return NULL;
+	}
 	task->tid = tid;
 	task->tgid = tgid;
 	task->threads = 1;
@@ -84,6 +89,7 @@ struct ft_task *ft_tasks_new(struct ft_tasks *t, edr_u32 tid, edr_u32 tgid)
 	task->session.loginuid = task->session.sessionid = EDR_ID_UNSET;
 	HASH_ADD(hh, t->index, tid, sizeof(task->tid), task);
 	if (!task->hh.tbl) {
+		t->refused++;
 		free(task);
 		return NULL;
 	}

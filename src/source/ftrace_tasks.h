@@ -19,8 +19,9 @@ struct ft_call {
 	/* exec */
 	bool args_seen;
 	edr_u64 argc;
-	struct buf args; /* as the new program has them */
-	bool args_whole; /* all of them */
+	struct buf args;  /* as the new program has them */
+	bool args_whole;  /* all of them */
+	edr_u64 ready_ns; /* when the new program was ready to run; 0: it is not */
 	bool file_known;
 	edr_u64 ino;
 	edr_u32 dev, exec_flags, file_uid, file_gid, mode;
@@ -32,9 +33,11 @@ struct ft_call {
 	bool open_seen, call_seen;
 	edr_s32 dirfd;
 	struct buf filename; /* the file that is opened first */
+	bool name_doubtful;  /* the caller's, and it may be the kernel's word for none */
 	struct buf asked;    /* arguments as the caller has them, for an exec that fails */
 	unsigned asked_n;
-	bool asked_unreadable, asked_cut;
+	bool asked_unreadable; /* one of them: it is "" or the kernel's word for that */
+	bool asked_cut;
 	/* connect */
 	bool connecting, verified, address_known;
 	edr_s32 fd;
@@ -74,7 +77,14 @@ struct ft_tasks {
 	struct ft_task *index;
 	size_t n, max;
 	edr_u64 evicted;
-	int proc; /* descriptor of /proc; -1: do not look */
+	edr_u64 refused; /* for want of memory */
+	int proc;	 /* descriptor of /proc; -1: do not look */
+	/*
+	 * Of a task that is about to go and has a call under way: it may look tasks up. NULL:
+	 * nobody asks.
+	 */
+	void (*goes)(void *ctx, struct ft_task *task);
+	void *goes_ctx;
 };
 
 void ft_tasks_init(struct ft_tasks *t, size_t max, int proc);

@@ -21,6 +21,11 @@ bool source_in_initial_pid_ns(void)
 	return stat("/proc/self/ns/pid", &st) || st.st_ino == PROC_PID_INIT_INO;
 }
 
+edr_u32 source_self_tgid(void)
+{
+	return source_in_initial_pid_ns() ? (edr_u32)getpid() : 0;
+}
+
 size_t source_machine_id(char out[33])
 {
 	static const char *const paths[] = { "/etc/machine-id", "/var/lib/dbus/machine-id" };

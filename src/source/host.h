@@ -9,6 +9,9 @@
 /* Are our pids those of the kernel's events? Not in a container that has a pid namespace of its own. */
 bool source_in_initial_pid_ns(void);
 
+/* Our own process in the kernel's events; 0: in such a container it cannot be told, and nobody is left out. */
+edr_u32 source_self_tgid(void);
+
 /* machine-id(5): 32 hexadecimal digits; empty when the host has none. Gives the length. */
 size_t source_machine_id(char out[33]);
 

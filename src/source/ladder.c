@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/tracefs.h"
 #include "util/log.h"
 
 const struct source_ops *const source_ladder[] = { &source_bpf, &source_bpf_plain, &source_ftrace };
@@ -49,7 +50,7 @@ int ladder_open(const struct source_ops *const *steps, size_t n, const struct so
 		mine.refused_len = refused->len;
 		why[0] = '\0';
 		e = steps[i]->open(out, &mine, why, sizeof(why));
-		if (!e || e == -EINVAL) /* the configuration is wrong, whatever watches */
+		if (!e || e == SOURCE_BAD_CONFIG) /* whatever watches */
 			break;
 		log_debug("source", "%s: %s", steps[i]->name, why);
 		buf_addf(refused, "%s is not used: %s", steps[i]->name, why);
@@ -59,11 +60,11 @@ int ladder_open(const struct source_ops *const *steps, size_t n, const struct so
 			worst = e;
 	}
 	*taken = e ? NULL : steps[i];
-	if (e == -EINVAL)
+	if (e == SOURCE_BAD_CONFIG)
 		snprintf(err, err_size, "%s", why);
 	else if (e)
 		say_none(refused, err, err_size);
-	return e && e != -EINVAL ? worst : e;
+	return e && e != SOURCE_BAD_CONFIG ? worst : e;
 }
 
 /* ---- as a source ---- */
@@ -72,7 +73,15 @@ struct source {
 	const struct source_ops *ops;
 	struct source *step;
 	struct buf refused;
+	struct tracefs_hold tracefs;
 };
+
+static void auto_free(struct source *s)
+{
+	tracefs_release(&s->tracefs);
+	buf_free(&s->refused);
+	free(s);
+}
 
 static int auto_open(struct source **out, const struct source_config *cfg, char *err,
 		     size_t err_size)
@@ -85,14 +94,15 @@ static int auto_open(struct source **out, const struct source_config *cfg, char 
 		snprintf(err, err_size, "no memory");
 		return -ENOMEM;
 	}
+	/* Without it the BPF objects are refused too, and the last step, which mounts it, would be taken instead. */
+	tracefs_hold(&s->tracefs);
 	e = ladder_open(source_ladder, source_ladder_n, cfg, &s->refused, &s->ops, &s->step, err,
 			err_size);
 	if (!e) {
 		*out = s;
 		return 0;
 	}
-	buf_free(&s->refused);
-	free(s);
+	auto_free(s);
 	return e;
 }
 
@@ -116,8 +126,7 @@ static void auto_close(struct source *s)
 	if (!s)
 		return;
 	s->ops->close(s->step);
-	buf_free(&s->refused);
-	free(s);
+	auto_free(s);
 }
 
 static void auto_cost(struct source *s, struct source_cost *out)

@@ -82,9 +82,18 @@ struct source_cost {
 
 struct source; /* each source puts its own state behind this */
 
+/*
+ * What open() says of a wrong configuration. No errno, for kernels and libraries have EINVAL for
+ * much else.
+ */
+#define SOURCE_BAD_CONFIG (-4096)
+
 struct source_ops {
 	const char *name;
-	/* 0, or -errno with one clear sentence in err (what, where, how to mend it). */
+	/*
+	 * 0, or -errno or SOURCE_BAD_CONFIG with one clear sentence in err (what, where, how to
+	 * mend it).
+	 */
 	int (*open)(struct source **out, const struct source_config *cfg, char *err,
 		    size_t err_size);
 	/*

@@ -10,6 +10,8 @@
 #include "util/buf.h"
 
 #define STREAM_TICK_NS 1000000000ULL /* a clock record at least this often */
+#define STREAM_ROUNDS_NS \
+	100000000ULL /* a pump begins no more rounds after this, however much there is */
 
 struct source_stream {
 	source_record_fn fn; /* of the pump or drain that runs */

@@ -27,14 +27,25 @@ static const struct {
 	{ "_sysctl", "sysctl" },
 };
 
+bool syscalls_is_tracefs(const char *place)
+{
+	/* statfs() would have debugfs mount it there. */
+	const int fd = open(place, O_PATH | O_CLOEXEC);
+	struct statfs fs;
+	const bool is = fd >= 0 && !fstatfs(fd, &fs) && fs.f_type == TRACEFS_MAGIC;
+
+	if (fd >= 0)
+		close(fd);
+	return is;
+}
+
 const char *syscalls_tracefs(void)
 {
 	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
-	struct statfs fs;
 	size_t i;
 
 	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (!statfs(places[i], &fs) && fs.f_type == TRACEFS_MAGIC)
+		if (syscalls_is_tracefs(places[i]))
 			return places[i];
 	}
 	return "";

@@ -15,6 +15,7 @@ struct syscall_target {
 
 /* tracefs' mount point, "" when it is not mounted. */
 const char *syscalls_tracefs(void);
+bool syscalls_is_tracefs(const char *place);
 
 /* Does tracefs have events/<group>/<name>? */
 bool syscalls_tracepoint_exists(const char *group, const char *name);

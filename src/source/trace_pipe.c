@@ -415,7 +415,7 @@ static int look_at_file(struct source *s, char *err, size_t err_size)
 	if (fstat(s->fd, &st) || fstatfs(s->fd, &fs) || S_ISDIR(st.st_mode)) {
 		snprintf(err, err_size, "trace_path: %s is nothing that text can be read from",
 			 s->path);
-		return -EINVAL;
+		return SOURCE_BAD_CONFIG;
 	}
 	s->framed = fs.f_type == TRACEFS_MAGIC;
 	s->pollable = !S_ISREG(st.st_mode) || s->framed;
@@ -423,7 +423,7 @@ static int look_at_file(struct source *s, char *err, size_t err_size)
 		snprintf(err, err_size,
 			 "trace_path: of tracefs only a trace_pipe can be read, %s is none",
 			 s->path);
-		return -EINVAL;
+		return SOURCE_BAD_CONFIG;
 	}
 	s->boot_clock = s->framed && has_boot_clock(s->path);
 	trace_text_init(&s->text, S_ISREG(st.st_mode), on_text, s);
@@ -462,7 +462,7 @@ static int text_open(struct source **out, const struct source_config *cfg, char 
 	if (!s)
 		return e;
 	s->fd = s->proc = s->cgroup = -1;
-	ft_translate_init(&s->translate, cfg, -1, (edr_u32)getpid(), ft_max_tasks(cfg));
+	ft_translate_init(&s->translate, cfg, -1, source_self_tgid(), ft_max_tasks(cfg));
 	s->agent = strdup(cfg->agent ? cfg->agent : "");
 	s->data = malloc(READ_BYTES);
 	if (s->agent && s->data)

@@ -44,6 +44,17 @@ static unsigned digits_of(unsigned long long v)
 	return guess + (v >= power[guess]);
 }
 
+char *text_hex(char *to, const void *bytes, size_t n)
+{
+	const unsigned char *from = bytes;
+
+	for (size_t i = 0; i < n; i++) {
+		*to++ = hex[from[i] >> 4];
+		*to++ = hex[from[i] & 15];
+	}
+	return to;
+}
+
 char *text_decimal(char *to, unsigned long long v)
 {
 	uint32_t rest;

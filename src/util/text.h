@@ -55,6 +55,9 @@ static inline bool text_plain_word(uint64_t x)
 #define TEXT_DECIMAL 20 /* 2^64 has as many digits */
 char *text_decimal(char *to, unsigned long long v);
 
+/* Two digits for each byte, 0-9 a-f, without a NUL; gives the end. */
+char *text_hex(char *to, const void *bytes, size_t n);
+
 extern const char text_pairs[200]; /* "000102..." */
 
 /* Of a number below 100. */

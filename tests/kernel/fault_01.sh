@@ -27,7 +27,7 @@ arguments_right=400
 if [ "$SOURCE" = ftrace ]; then
 	no_probe=$(events_off "arguments of an exec are read from /proc")
 	assert_eq "execs that do not say where their arguments came from" 0 "$(events_count '.type == "exec"
-		and (.record_flags // [] | (index("args_from_probe") or index("args_from_proc") or index("args_unreadable")) | not)')"
+		and (.record_flags // [] | (index("args_from_probe") or index("args_from_call") or index("args_from_proc") or index("args_unreadable")) | not)')"
 	[ "$no_probe" -eq 0 ] || arguments_right=
 fi
 jq -n --arg name "$name" '[inputs | select(.type == "exec" and (.command | startswith($name)))

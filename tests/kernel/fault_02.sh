@@ -7,6 +7,10 @@
 
 agent_start
 for scenario in fork vfork clone clone3 execveat_fd execveat_dir tcp4 udp6 unix_stream; do
+	if ! "$TRUTH/truth" --list | grep -q "^$scenario "; then
+		echo "left out: $scenario: this architecture does not have the call"
+		continue
+	fi
 	status=0
 	"$TRUTH/truth" $scenario 100 "fault-2-$$" >>"$T/truth.jsonl" || status=$?
 	[ $status -eq 0 ] || [ $status -eq 77 ] || die "$scenario ended with $status"

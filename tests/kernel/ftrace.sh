@@ -31,7 +31,7 @@ for column in extra:8 missing:9; do
 done
 # The file's name as given and the process's own name do not depend on /proc.
 assert_eq "wrong names" 0 "$(grep -cE '^  [a-z0-9_]+: (command|filename|comm) is wrong' "$T/table")"
-for flag in args_from_probe args_from_proc args_unreadable exe_unresolved ids_inherited; do
+for flag in args_from_probe args_from_call args_from_proc args_unreadable exe_unresolved ids_inherited; do
 	echo "$flag: $(events_count ".type == \"exec\" and ((.record_flags // []) | index(\"$flag\"))") of $(events_count '.type == "exec"') execs"
 done
 

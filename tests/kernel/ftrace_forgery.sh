@@ -21,7 +21,7 @@ agent_stop
 assert_eq "exit status" 0 "$STATUS"
 assert "each event is told once, and nothing else" "$TRUTH/compare" names "$T/truth.jsonl" "$EVENTS"
 assert_eq "execs that do not say where their arguments came from" 0 "$(events_count '.type == "exec" and ([.record_flags // []
-	| .[] | select(. == "args_from_probe" or . == "args_from_proc" or . == "args_unreadable")] | length) != 1')"
+	| .[] | select(. == "args_from_probe" or . == "args_from_call" or . == "args_from_proc" or . == "args_unreadable")] | length) != 1')"
 assert_eq "events of processes that never were" 0 "$(events_count '.pid == 4194301 or .child_pid == 4194302')"
 assert_eq "events lost" 0 "$(cells_sum .loss.total)"
 assert_balance

@@ -29,7 +29,7 @@ do_all()
 	for scenario in ${EDR_TRUTH_ONLY:-name_forged name_hostile prctl_forged prctl_hostile args_hostile forged_name \
 		forged_path forged_args forged_comm}; do
 		status=0
-		"$TRUTH/truth" "$scenario" 100 "text-$$" >>"$T/truth.jsonl" || status=$?
+		"$TRUTH/truth" "$scenario" "${EDR_TRUTH_TIMES:-100}" "text-$$" >>"$T/truth.jsonl" || status=$?
 		[ $status -eq 0 ] || die "$scenario ended with $status"
 	done
 }

@@ -309,10 +309,10 @@ half_written()
 	find "$REPORTS" -name '.tmp-*'
 }
 
-# A live run also keeps checkpoints and a reserve, and counts how often it wrote chain.json.
+# A live run also keeps checkpoints, a reserve and a key, and counts how often it wrote chain.json.
 same_reports() # DIRECTORY DIRECTORY
 {
-	diff -rq -x checkpoint -x reserve -x chain.json "$1" "$2"
+	diff -rq -x checkpoint -x reserve -x chain.json -x analysis "$1" "$2"
 }
 
 # events_in_reports FILTER: like events_count, of the raw events in cells and interim parts. Nothing when jq fails.

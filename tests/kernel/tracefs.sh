@@ -37,18 +37,7 @@ leave_tracefs()
 }
 AT_EXIT=leave_tracefs # a test with one of its own calls it there
 
-# All that a tracer may change for others.
-trace_state()
-{
-	for file in current_tracer tracing_on trace_clock buffer_percent set_event set_event_pid \
-		trace_options kprobe_events uprobe_events dynamic_events; do
-		[ ! -r "$tracing/$file" ] || sed "s/^/$file: /" "$tracing/$file"
-	done
-	# Whoever traces first has old kernels give the global buffer the size in brackets, and a page more.
-	awk '{ sub(/.*expanded: /, ""); print "buffer_size_kb: " int($0 / 64) * 64 }' "$tracing/buffer_size_kb"
-	find "$tracing/instances" -mindepth 1 -maxdepth 1 | sort
-	awk '/ - tracefs / { print "mount: " $5 }' /proc/self/mountinfo
-}
+. "$(dirname "$0")/trace_state.sh"
 
 ours_left()
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "source/capture.h"
 
@@ -200,16 +201,13 @@ void put_exit(struct capture *c, edr_u64 boot_ns, const struct who *w, edr_u32 c
 	put_fixed(c, EDR_EXIT, &r);
 }
 
-void put_connect(struct capture *c, edr_u64 boot_ns, const struct who *w, edr_u32 ip, edr_u16 port,
-		 edr_s32 result)
+static void put_connect_to(struct capture *c, edr_u64 boot_ns, const struct who *w, const void *to,
+			   size_t len, edr_u16 protocol, edr_s32 result)
 {
-	const struct sockaddr_in to = { .sin_family = AF_INET,
-					.sin_port = htons(port),
-					.sin_addr.s_addr = htonl(ip) };
 	struct edr_connect r = { .hdr = header_of(w, boot_ns),
 				 .fd = 3,
 				 .result = result,
-				 .protocol = IPPROTO_TCP,
+				 .protocol = protocol,
 				 .sock_type = SOCK_STREAM,
 				 .seen_by = EDR_SEEN_SYSCALL,
 				 .uid = EDR_ID_UNSET };
@@ -217,8 +215,29 @@ void put_connect(struct capture *c, edr_u64 boot_ns, const struct who *w, edr_u3
 
 	set_comm(r.comm, w->comm);
 	wire_build_begin(&b, &c->records, EDR_CONNECT, &r);
-	wire_build_str(&b, offsetof(struct edr_connect, sockaddr), &to, sizeof(to));
+	wire_build_str(&b, offsetof(struct edr_connect, sockaddr), to, len);
 	end(c, &b);
+}
+
+void put_connect(struct capture *c, edr_u64 boot_ns, const struct who *w, edr_u32 ip, edr_u16 port,
+		 edr_s32 result)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+					.sin_port = htons(port),
+					.sin_addr.s_addr = htonl(ip) };
+
+	put_connect_to(c, boot_ns, w, &to, sizeof(to), IPPROTO_TCP, result);
+}
+
+void put_connect_unix(struct capture *c, edr_u64 boot_ns, const struct who *w, const char *name)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const size_t len = strnlen(name, sizeof(to.sun_path));
+
+	memcpy(to.sun_path, name, len);
+	if (*name == '@')
+		to.sun_path[0] = '\0';
+	put_connect_to(c, boot_ns, w, &to, offsetof(struct sockaddr_un, sun_path) + len, 0, 0);
 }
 
 void put_syscall(struct capture *c, edr_u64 boot_ns, const struct who *w, const char *name,
@@ -285,6 +304,7 @@ static edr_u32 count_args(const struct run *r)
 
 void put_exec(struct capture *c, edr_u64 boot_ns, const struct who *w, const struct run *run)
 {
+	const bool logged_in = run->tty && *run->tty;
 	struct edr_exec r = { .hdr = header_of(w, boot_ns),
 			      .parent_start_ns = run->parent->start_ns,
 			      .cgroup_id = run->cgroup_id,
@@ -292,19 +312,22 @@ void put_exec(struct capture *c, edr_u64 boot_ns, const struct who *w, const str
 			      .ppid = run->parent->tgid,
 			      .uid = run->uid,
 			      .gid = run->uid,
-			      .euid = run->uid,
+			      .euid = run->exec_flags & EDR_EXEC_SETUID ? 0 : run->uid,
 			      .egid = run->uid,
-			      .loginuid = EDR_ID_UNSET,
-			      .sessionid = EDR_ID_UNSET,
+			      .loginuid = logged_in ? run->uid : EDR_ID_UNSET,
+			      .sessionid = logged_in ? 1 : EDR_ID_UNSET,
+			      .exec_flags = run->exec_flags,
 			      .argc = count_args(run),
 			      .argv_bytes = (edr_u32)run->argv_len,
 			      .exec_tid = w->tgid };
 	struct wire_build b;
 
 	set_comm(r.comm, w->comm);
+	if (logged_in)
+		set_comm(r.tty, run->tty);
 	wire_build_begin(&b, &c->records, EDR_EXEC, &r);
 	text(&b, offsetof(struct edr_exec, exe), run->exe);
-	text(&b, offsetof(struct edr_exec, filename), run->exe);
+	text(&b, offsetof(struct edr_exec, filename), run->filename ? run->filename : run->exe);
 	wire_build_str(&b, offsetof(struct edr_exec, argv), run->argv, run->argv_len);
 	end(c, &b);
 }

@@ -46,6 +46,8 @@ void put_exit(struct capture *c, edr_u64 boot_ns, const struct who *w, edr_u32 c
 	      edr_u32 signal);
 void put_connect(struct capture *c, edr_u64 boot_ns, const struct who *w, edr_u32 ip, edr_u16 port,
 		 edr_s32 result);
+/* "@" begins an abstract name. */
+void put_connect_unix(struct capture *c, edr_u64 boot_ns, const struct who *w, const char *name);
 void put_syscall(struct capture *c, edr_u64 boot_ns, const struct who *w, const char *name,
 		 edr_s64 result);
 void put_loss(struct capture *c, edr_u64 boot_ns, unsigned of_type, const struct edr_counters *n);
@@ -56,11 +58,14 @@ void put_cost(struct capture *c, edr_u64 boot_ns, edr_u64 cpu_ns, edr_u64 bpf_ns
 
 struct run {
 	const char *exe;
-	const char *argv; /* each argument with its NUL */
+	const char *filename; /* as it was given to exec; NULL: exe */
+	const char *argv;     /* each argument with its NUL */
 	size_t argv_len;
 	edr_u32 uid;
+	edr_u32 exec_flags; /* with EDR_EXEC_SETUID it becomes root */
 	edr_u64 cgroup_id;
 	const struct who *parent;
+	const char *tty; /* not empty: of an administrator, who logged in there; may be NULL */
 };
 void put_exec(struct capture *c, edr_u64 boot_ns, const struct who *w, const struct run *r);
 void put_exec_failed(struct capture *c, edr_u64 boot_ns, const struct who *w, const struct run *r,

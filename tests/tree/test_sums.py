@@ -158,11 +158,12 @@ class Sums(unittest.TestCase):
         self.look(what)
 
     def test_trends(self):
-        for week in self.level["weekly"]:
-            truth = self.sum_of_cells(week, "commands")
-            for command, days in week.trends.items():
-                self.assertLessEqual(sum(days), truth[command], command)
-                self.assertLessEqual(truth[command], sum(days) + week.short["commands"][command], command)
+        for parent in (p for level in LEVELS for p in self.level[level]):
+            truth = self.sum_of_cells(parent, "commands")
+            self.assertEqual(bool(parent.trends), bool(parent.rows["commands"]))
+            for command, parts in parent.trends.items():
+                self.assertLessEqual(sum(parts), truth[command], command)
+                self.assertLessEqual(truth[command], sum(parts) + parent.short["commands"][command], command)
 
     def test_rebuilt_and_verified(self):
         run = Run("report", "verify", "-c", os.devnull, "--reports-dir", self.dir)

@@ -77,6 +77,7 @@ class Tree(unittest.TestCase):
             if report["report_id"] != reports.name_of(path) or report["level"] != level:
                 cls.odd.append(path)
             if level != "cell":
+                report["command_counts_n"] = len(report["command_counts"])
                 for key in ("executables", "connections", "syscalls", "command_counts", "process_trends"):
                     report.pop(key, None)
                 cls.parents[report["report_id"]] = report
@@ -191,19 +192,26 @@ class Tree(unittest.TestCase):
             self.assertEqual(len(listed), len(set(listed)), level)
             self.assertEqual(set(listed) - set(self.ids[self.below(level)]), set(), level)
 
-    def test_trends_of_weeks(self):
+    def test_trends(self):
+        """By the hours of a block, the blocks of a day, the days of a week, the weeks of a month."""
+        part = {"block": 3600, "daily": 4 * 3600, "weekly": truth.DAY, "monthly": 7 * truth.DAY}
         self.need("weekly")
+        seen = set()
         for report in self.parents.values():
-            if report["level"] != "weekly":
-                continue
-            begin = reports.when(report["window_start"])
-            days = [self.expected["daily"].get(begin + d * truth.DAY) for d in range(7)]
+            level, seconds = report["level"], part[report["level"]]
+            begin, end = reports.when(report["window_start"]), reports.when(report["window_end"])
+            children = self.expected[self.below(level)]
+            parts = [[children[s] for s in range(at, at + seconds, 60 if level == "block" else seconds) if s in children]
+                     for at in range(begin, end, seconds)]
+            self.assertTrue(report["command_trends"] or not report["command_counts_n"], report["report_id"])
+            seen.add(level)
             for command, counts in report["command_trends"].items():
-                want = [d.commands[command] if d else 0 for d in days]
+                want = [sum(c.commands[command] for c in p) for p in parts]
                 if report["other"]["commands"]["runs"]:
                     self.assertTrue(all(a <= b for a, b in zip(counts, want)), (command, counts, want))
                 else:
-                    self.assertEqual(counts, want, command)
+                    self.assertEqual(counts, want, (report["report_id"], command))
+        self.assertLessEqual({"block", "daily", "weekly"}, seen)
 
     def test_parents_come_when_their_windows_end(self):
         """In the order of the log: behind the last of its children, before anything of a later window."""

@@ -92,7 +92,7 @@ const char *error_name(int error)
 		NAME(ELOOP),	NAME(E2BIG),	    NAME(EFAULT),	NAME(EBADF),
 		NAME(EINVAL),	NAME(ENAMETOOLONG), NAME(ECONNREFUSED), NAME(EINPROGRESS),
 		NAME(ENOTSOCK), NAME(EAFNOSUPPORT), NAME(EPROTOTYPE),	NAME(EEXIST),
-		NAME(EAGAIN),	NAME(ENOMEM),
+		NAME(EAGAIN),	NAME(ENOMEM),	    NAME(EINTR),
 #undef NAME
 	};
 	size_t i;
@@ -288,6 +288,8 @@ void line_exec(const struct truth *t, const struct exec *e, pid_t pid, int64_t a
 	line_identity(t, e, e->exe ? e->exe : exe, ids);
 	line_num("exec_tid", e->tid ? e->tid : pid);
 	line_words("exec_flags", e->flags ? e->flags : "");
+	if (e->unseen)
+		line_unseen(e->unseen);
 	if (e->may)
 		line_may(e->may);
 	line_end();

@@ -252,16 +252,22 @@ static void add_owner(struct json_object *line, struct scene *s)
 					     number(line, "before"), s };
 }
 
+static bool is_the_same(const struct verdict *v)
+{
+	return !v->wrong[NAME] && !v->wrong[ARGS] && !v->wrong[ADDRESS] && !v->marked[ADDRESS];
+}
+
 /*
- * The event that answers a line: one that is right in all, else the first that is left; NULL when
- * there is none.
+ * The event that answers a line: one that is right in all, else one with the same name, arguments
+ * and address, else the first that is left; NULL when there is none.
  */
 static struct event *answer(struct json_object *line, const struct mode *mode, struct verdict *v)
 {
 	int pid = (int)number(line, "pid");
 	int64_t before = number(line, "before") + SLACK_NS;
 	const char *type = text(line, "type");
-	struct event *first = NULL;
+	struct event *found = NULL;
+	bool same = false;
 	struct verdict one;
 	size_t i;
 
@@ -280,12 +286,13 @@ static struct event *answer(struct json_object *line, const struct mode *mode, s
 			*v = one;
 			return e;
 		}
-		if (!first) {
-			first = e;
+		if (!found || (!same && is_the_same(&one))) {
+			found = e;
+			same = is_the_same(&one);
 			*v = one;
 		}
 	}
-	return first;
+	return found;
 }
 
 static void tell(struct scene *s, const char *what, const char *line, size_t len,

@@ -363,7 +363,8 @@ static bool is_marked(struct json_object *event, enum aspect a)
 	} marks[] = {
 		{ NAME, "filename_unreadable" }, { PATH, "exe_unresolved" },
 		{ ARGS, "truncated" },		 { ARGS, "args_unreadable" },
-		{ ARGS, "args_from_proc" },	 { ADDRESS, "address_unknown" },
+		{ ARGS, "args_from_proc" },	 { ARGS, "args_from_call" },
+		{ ADDRESS, "address_unknown" },
 	};
 	size_t i;
 
@@ -417,12 +418,17 @@ struct verdict judge(struct json_object *line, struct json_object *event, const 
 	return v;
 }
 
-static bool fits_probes(struct json_object *line)
+/*
+ * A 32-bit program's stack is read where the kernel has BTF; then a probe also tells that it is
+ * one.
+ */
+static bool fits_probes(struct json_object *line, struct json_object *event)
 {
 	struct json_object *want = get(line, "want");
 	struct bytes name = from_truth(get(want, "filename"));
 	bool fits = name.len <= PROBE_NAME && number(want, "argv_bytes") <= PROBE_ARGV &&
-		    !has_word(get(want, "exec_flags"), "compat32");
+		    (!has_word(get(want, "exec_flags"), "compat32") ||
+		     has_word(get(event, "exec_flags"), "compat32"));
 
 	free(name.data);
 	return fits;
@@ -435,7 +441,7 @@ struct limits judge_limits(const struct verdict *v, struct json_object *line,
 					     "filename_unreadable" };
 	struct json_object *flags = get(event, "record_flags");
 	struct limits l = {
-		.fits = fits_probes(line),
+		.fits = fits_probes(line, event),
 		.right = !v->wrong[NAME] && !v->marked[NAME] && !v->wrong[ARGS] &&
 			 !v->marked[ARGS] && has_word(flags, "args_from_probe"),
 	};

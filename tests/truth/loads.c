@@ -154,6 +154,17 @@ static unsigned long connect_loop(const struct load_args *a)
 	return i;
 }
 
+/* Refused before anything is done, and told all the same: what an unprivileged user can make most of. */
+static unsigned long bad_connect_loop(const struct load_args *a)
+{
+	const struct sockaddr_in to = local(REFUSED_PORT);
+	unsigned long i;
+
+	for (i = 0; i < a->n && !stop; i++)
+		(void)connect(-1, (const struct sockaddr *)&to, sizeof(to));
+	return i;
+}
+
 /* Each to an address and port that no other has: 127.0.0.0/8, and nothing is sent. */
 static unsigned long destinations_loop(const struct load_args *a)
 {
@@ -309,6 +320,7 @@ const struct load loads[] = {
 	{ "bomb", true, bomb_loop },
 	{ "fork", false, fork_loop },
 	{ "connect", false, connect_loop },
+	{ "bad_connect", false, bad_connect_loop },
 	{ "destinations", false, destinations_loop },
 	{ "accepted", false, accepted_loop },
 	{ "refused", false, refused_loop },

@@ -9,6 +9,7 @@
 
 #if defined(__x86_64__)
 
+#define NR_WRITE 1
 #define NR_EXIT 60
 #define NR_EXECVE 59
 
@@ -32,6 +33,7 @@ __asm__(".globl _start\n"
 
 #elif defined(__i386__)
 
+#define NR_WRITE 4
 #define NR_EXIT 1
 #define NR_EXECVE 11
 
@@ -54,6 +56,7 @@ __asm__(".globl _start\n"
 
 #elif defined(__aarch64__)
 
+#define NR_WRITE 64
 #define NR_EXIT 93
 #define NR_EXECVE 221
 
@@ -72,6 +75,31 @@ __asm__(".globl _start\n"
 	"_start:\n\t"
 	"mov x29, #0\n\t"
 	"mov x0, sp\n\t"
+	"bl start_stack\n");
+
+#elif defined(__arm__) /* as arm-linux-gnueabihf-gcc -marm has it */
+
+#define NR_EXIT 1
+#define NR_WRITE 4
+#define NR_EXECVE 11
+
+static inline long sys_call(long nr, long a, long b, long c)
+{
+	register long r7 __asm__("r7") = nr;
+	register long r0 __asm__("r0") = a;
+	register long r1 __asm__("r1") = b;
+	register long r2 __asm__("r2") = c;
+
+	__asm__ volatile("svc #0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2) : "memory");
+	return r0;
+}
+
+__asm__(".globl _start\n"
+	"_start:\n\t"
+	"mov fp, #0\n\t"
+	"mov r0, sp\n\t"
+	"bic r1, r0, #7\n\t"
+	"mov sp, r1\n\t"
 	"bl start_stack\n");
 
 #else

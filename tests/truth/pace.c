@@ -12,6 +12,7 @@
  *       bomb          for N seconds, a fork bomb in the control group PROGRAM (a directory)
  *       fork          fork and wait
  *       connect       UDP connects to 127.0.0.1
+ *       bad_connect   connects of a descriptor that is none
  *       destinations  UDP connects within 127.0.0.0/8, each to another address or port
  *       accepted      non-blocking TCP connects to a listener of its own on 127.0.0.1
  *       refused       non-blocking TCP connects to 127.0.0.1 where nobody listens

@@ -441,6 +441,7 @@ static char *const hostile[] = {
 	"\xf0\x9f\x90\xa7 h\xc3\xa9llo",
 	"\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19"
 	"\x1a\x1b\x1c\x1d\x1e\x1f",
+	"(fault)",
 	"%s%n%x $(id) ;rm * | & <|im_end|>",
 	NULL,
 };
@@ -518,6 +519,85 @@ static void scene_args_rewritten(struct truth *t)
 	pthread_join(thread, NULL);
 }
 
+/*
+ * Someone makes strings longer and shorter, and turns argv to others, while the kernel counts and
+ * copies: an argument may lose its end, or get one in its middle. The new program tells what it
+ * got.
+ */
+#define RACES 50       /* of each run, */
+#define RACES_MAX 1000 /* in all */
+#define TELL_FD 3      /* of noop */
+
+struct racer {
+	char text[64];
+	char *argv[6];
+	volatile bool stop;
+};
+
+static void *race(void *arg)
+{
+	static char other[] = "the other one";
+	struct racer *r = arg;
+	uint32_t seed = 1;
+
+	while (!r->stop) {
+		const size_t end = next_random(&seed) % (sizeof(r->text) - 1);
+
+		memset(r->text, 'a' + (char)(end % 26), sizeof(r->text) - 1);
+		*(volatile char *)&r->text[end] = '\0';
+		*(char *volatile *)&r->argv[3] = end % 2 ? r->text : other;
+	}
+	return NULL;
+}
+
+static size_t race_once(struct racer *r, struct child *c, char *told, size_t size)
+{
+	int ends[2];
+	ssize_t len;
+
+	must("pipe", pipe2(ends, O_CLOEXEC));
+	c->after = now_ns();
+	c->pid = (pid_t)must("vfork", vfork());
+	if (!c->pid) {
+		if (dup2(ends[1], TELL_FD) == TELL_FD)
+			execve("./noop", r->argv, environment);
+		_exit(127);
+	}
+	child_wait(c);
+	child_must_exit(c, 0);
+	close(ends[1]);
+	len = must("read", read(ends[0], told, size));
+	close(ends[0]);
+	return (size_t)len;
+}
+
+static void scene_args_racing(struct truth *t)
+{
+	struct racer r = { .argv = { "noop", "+tell", r.text, r.text, (char *)t->token, NULL } };
+	unsigned races;
+	pthread_t thread;
+
+	put_helper(t, "noop", "noop");
+	if (pthread_create(&thread, NULL, race, &r))
+		die("pthread_create");
+	for (races = t->n < RACES_MAX / RACES ? t->n * RACES : RACES_MAX; races; races--) {
+		char told[4096], *argv[6] = { NULL }, *at = told;
+		const struct exec e = { .path = "./noop", .argv = argv };
+		struct child c = { .call = NULL };
+		size_t len = race_once(&r, &c, told, sizeof(told)), n;
+
+		for (n = 0; n < 5 && at < told + len; n++) {
+			argv[n] = at;
+			at += strlen(at) + 1;
+		}
+		if (n != 5 || at != told + len)
+			die("noop has told %zu bytes, which are no 5 arguments", len);
+		line_run(t, &e, &c);
+	}
+	r.stop = true;
+	pthread_join(thread, NULL);
+}
+
 /* A child with a terminal of its own. */
 static void terminal_child(struct truth *t, void *arg)
 {
@@ -575,5 +655,6 @@ const struct scene scenes_exec[] = {
 	{ "argv_empty", scene_argv_empty, "no argument at all, not even argv[0]" },
 	{ "args_hostile", scene_args_hostile, "newlines, quotes, control bytes, broken UTF-8" },
 	{ "args_rewritten", scene_args_rewritten, "an argument that is rewritten meanwhile" },
+	{ "args_racing", scene_args_racing, "arguments that change their length meanwhile" },
 	{ NULL, NULL, NULL },
 };

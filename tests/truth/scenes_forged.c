@@ -73,23 +73,83 @@ static void scene_forged_path(struct truth *t)
 }
 
 /* An event that holds it is longer than a page: some tracers lose it without a word. */
-static void scene_longest_name(struct truth *t)
+static char *longest_name(void)
 {
 	static const char last[] = "/noop";
-	char path[4096];
+	static char path[4096];
 	size_t i;
 
-	put_helper(t, "noop", "noop");
 	for (i = 0; i + sizeof(last) < sizeof(path); i++)
 		path[i] = i % 2 ? '/' : '.';
 	memcpy(path + i, last, sizeof(last));
+	return path;
+}
+
+static void run_longest_name(struct truth *t, const char *flags, const char *unseen)
+{
 	EACH_RUN(t)
 	{
 		char *argv[] = { "longest name", (char *)t->token, format("%u", t->i), NULL };
-		struct exec e = { .path = path, .argv = argv };
+		struct exec e = {
+			.path = longest_name(), .argv = argv, .flags = flags, .unseen = unseen
+		};
 
 		exec_run(t, &e);
 	}
+}
+
+static void scene_longest_name(struct truth *t)
+{
+	put_helper(t, "noop", "noop");
+	run_longest_name(t, NULL, NULL);
+}
+
+static void scene_longest_name32(struct truth *t)
+{
+	put_helper(t, "noop32", "noop");
+	run_longest_name(t, "compat32", "ftrace-no-probes");
+}
+
+/* By a 32-bit program, whose calls no tracepoint of a syscall sees. */
+static void run_by32(struct truth *t, const struct exec *what, const char *comm)
+{
+	put_helper(t, "noop32", "first");
+	EACH_RUN(t)
+	{
+		char *argv[] = { "by 32 bits", "+exec", (char *)what->path, (char *)t->token,
+				 NULL };
+		struct exec first = { .path = "./first", .argv = argv, .flags = "compat32" };
+		struct exec second = *what;
+		struct child c;
+
+		second.argv = argv + 2;
+		child_run(t, &c, exec_child, &first);
+		child_must_exit(&c, 0);
+		line_fork(t, &c, t->pid, NULL);
+		line_exec(t, &first, c.pid, c.after, c.before);
+		line_exec(t, &second, c.pid, c.after, c.before);
+		line_exit(t, &c, comm, comm);
+		line_own(t, c.pid, c.after, c.before);
+	}
+}
+
+static void scene_longest_name_by32(struct truth *t)
+{
+	struct exec second = { .path = longest_name(),
+			       .flags = "compat32",
+			       .unseen = "ftrace-no-probes" };
+
+	put_helper(t, "noop32", "noop");
+	run_by32(t, &second, "noop");
+}
+
+/* At its end the mode is the new program's, and the number of the call the old one's. */
+static void scene_exec_by32(struct truth *t)
+{
+	struct exec second = { .path = "./noop" };
+
+	put_helper(t, "noop", "noop");
+	run_by32(t, &second, "noop");
 }
 
 static void scene_forged_args(struct truth *t)
@@ -165,6 +225,9 @@ const struct scene scenes_forged[] = {
 	{ "forged_name", scene_forged_name, "files named like whole lines of a trace" },
 	{ "forged_path", scene_forged_path, "a path of 2,000 bytes made of lines of a trace" },
 	{ "longest_name", scene_longest_name, "a file name of 4,095 bytes as given to exec" },
+	{ "longest_name32", scene_longest_name32, "the same of a 32-bit program" },
+	{ "longest_name_by32", scene_longest_name_by32, "the same, given by a 32-bit program" },
+	{ "exec_by32", scene_exec_by32, "a 64-bit program, started by a 32-bit one" },
 	{ "forged_args", scene_forged_args, "arguments that are lines of a trace; 5,000 bytes" },
 	{ "forged_comm", scene_forged_comm, "processes named like pieces of a trace" },
 	{ NULL, NULL, NULL },

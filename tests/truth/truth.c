@@ -15,8 +15,8 @@
 #include "truth.h"
 
 static const struct scene *const files[] = {
-	scenes_exec, scenes_path, scenes_fail,	 scenes_fork,  scenes_exit,
-	scenes_inet, scenes_unix, scenes_forged, scenes_other,
+	scenes_exec, scenes_path, scenes_fail,	  scenes_fork,	 scenes_exit,
+	scenes_inet, scenes_unix, scenes_blocked, scenes_forged, scenes_other,
 };
 #define N_FILES (sizeof(files) / sizeof(*files))
 

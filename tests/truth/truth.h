@@ -50,6 +50,7 @@ extern const struct scene scenes_fork[];
 extern const struct scene scenes_exit[];
 extern const struct scene scenes_inet[];
 extern const struct scene scenes_unix[];
+extern const struct scene scenes_blocked[];
 extern const struct scene scenes_forged[];
 extern const struct scene scenes_other[];
 
@@ -125,6 +126,7 @@ struct exec {
 	const char *tty;		     /* NULL: ours */
 	unsigned long long cgroup_id, inode; /* 0: not compared, that of exe */
 	const char *may;		     /* a record flag that is no fault here */
+	const char *unseen;		     /* the mode that does not see it */
 	const char *comm; /* when it is not the first 15 bytes of the file name */
 	pid_t ppid;
 	const unsigned *ids; /* uid, gid, euid, egid; NULL: ours */

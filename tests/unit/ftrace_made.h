@@ -39,6 +39,8 @@ enum made_id {
 	MADE_CODE,
 	MADE_GROUP_CODE,
 	MADE_CLONE,
+	MADE_ARGS32,
+	MADE_READY32,
 	MADE_END
 };
 
@@ -72,11 +74,11 @@ static const struct {
 	{ "linux_edr", "bprm",
 	  FIELD("s32", "argc", 8, 4, 1) FIELD("u64", "ino", 12, 8, 0) FIELD("u32", "dev", 20, 4, 0)
 		  FIELD("u16", "mode", 24, 2, 0) FIELD("u32", "uid", 26, 4, 0)
-			  FIELD("u32", "gid", 30, 4, 0) FIELD("u32", "nlink", 34, 4, 0) FIELD(
-				  "u8", "class", 38, 1, 0) FIELD("u64", "filename", 39, 8, 0)
-				  FIELD("u64", "interp", 47, 8, 0) FIELD("__data_loc char[]",
-									 "name", 55, 4, 1)
-					  FIELD("__data_loc char[]", "interp_name", 59, 4, 1) },
+			  FIELD("u32", "gid", 30, 4, 0) FIELD("u32", "nlink", 34, 4, 0)
+				  FIELD("u8", "class", 38, 1, 0) FIELD("u64", "filename", 39, 8, 0)
+					  FIELD("u64", "interp", 47, 8,
+						0) FIELD("__data_loc char[]", "name", 55, 4, 1)
+						  FIELD("u64", "interp_name[32]", 59, 256, 0) },
 	{ "linux_edr", "creds",
 	  FIELD("u32", "uid", 8, 4, 0) FIELD("u32", "gid", 12, 4, 0) FIELD("u32", "euid", 16, 4, 0)
 		  FIELD("u32", "egid", 20, 4, 0) },
@@ -97,6 +99,10 @@ static const struct {
 	{ "linux_edr", "exit", FIELD("s64", "code", 8, 8, 1) },
 	{ "linux_edr", "exit_group", FIELD("s32", "code", 8, 4, 1) },
 	{ "linux_edr", "clone", "" },
+	{ "linux_edr", "args32",
+	  FIELD("s32", "argc", 8, 4, 1) FIELD("u64", "b0[8]", 12, 64, 0)
+		  FIELD("u64", "b1[8]", 76, 64, 0) },
+	{ "linux_edr", "ready32", "" },
 };
 
 /* 0 when all were taken. */

@@ -100,6 +100,8 @@ static void one(struct made *m)
 	const struct rec_id id = feed_id(&m->f, 1000 + made_random(m->r, 50));
 	char file[64];
 
+	if (!made_random(m->r, 8)) /* which only some records take */
+		cells_mark(m->f.cells, 1u << made_random(m->r, 5));
 	switch (made_random(m->r, 12)) {
 	case 0:
 		feed_fold(&m->f, rec_exit(&m->f.rec, id, made_random(m->r, 3), 0));
@@ -202,6 +204,10 @@ static struct cell *make(struct made_rng *r, edr_s64 start_ns, const struct cell
 	feed_clock(&m.f, ((edr_u64)start_ns + length_ns - 1) / FEED_S, EDR_CLOCK_TICK);
 	feed_close(&m.f);
 	ck_assert_ptr_nonnull(m.closed);
+	cell_set_baseline(m.closed, &(struct cell_baseline){ .learning = made_random(r, 4) == 0,
+							     .days = made_random(r, 20),
+							     .usual_execs = made_random(r, 3),
+							     .evicted = made_random(r, 5) });
 	return m.closed;
 }
 

@@ -79,9 +79,15 @@ static void end(void)
 
 START_TEST(test_findings)
 {
-	static const char want[] = ", 2026-11-21T21:00:00Z to 2026-11-21T21:15:00Z: severity 4\n"
-				   "  4  2026-11-21T21:00:00Z  odd \\x1b[2J shell: run by \\xff "
-				   "(T1059.004) [rule-7]\n\n";
+	static const char want[] =
+		", 2026-11-21T21:00:00Z to 2026-11-21T21:15:00Z: severity 4\n"
+		"Severity 4: rule-7: odd \\x1b[2J shell. 0 execs and 0 connects were seen in 900 "
+		"s.\n"
+		"  4  2026-11-21T21:00:00Z  odd \\x1b[2J shell: run by \\xff (T1059.004) [rule-7]\n"
+		"Why\n"
+		"  4  rule-7: odd \\x1b[2J shell [f1]\n"
+		"What to do\n"
+		"  Look at what was found, for no more is known of its kind.\n\n";
 	struct conf_set *set = conf_new();
 	char output[64], path[80], text[16384];
 	struct engine e;
@@ -100,6 +106,11 @@ START_TEST(test_findings)
 	at = strstr(at, "daily-20261121, ");
 	ck_assert_ptr_nonnull(at);
 	ck_assert_ptr_null(strstr(at + 1, "block-")); /* nothing was found in the next one */
+	snprintf(path, sizeof(path), "%s/reports/cells/cell-20261121T2100Z.analysis", base);
+	read_all(path, text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, want));
+	snprintf(path, sizeof(path), "%s/reports/daily/daily-20261121.analysis", base);
+	ck_assert_uint_gt(read_all(path, text, sizeof(text)), 0);
 	conf_free(set);
 	end();
 }
@@ -121,7 +132,7 @@ START_TEST(test_many_and_none)
 		watch(&e, findings);
 		if (findings) {
 			read_all(path, text, sizeof(text));
-			ck_assert_ptr_nonnull(strstr(text, "\n  and 30 more\n"));
+			ck_assert_ptr_nonnull(strstr(text, "\n  and 30 more\nWhy\n"));
 		} else {
 			ck_assert_int_ne(access(path, F_OK), 0);
 		}

@@ -198,6 +198,18 @@ case $(dir_state shared) in
 esac
 [ "$(dir_state new/and/nested)" = "ok: new/and/nested can be made" ] || fail "check of a nested directory: $(dir_state new/and/nested)"
 [ ! -e new ] || fail "check made a directory"
+model_state() { "$program" check --json -c "$1" | jq -r '[.checks[] | select(.name | startswith("model")) | .state] | join(" ")'; }
+[ "$(jq -r '.checks[] | select(.name == "model") | .what' check.json)" = "none is to be asked: no key, no api_base" ] || fail "check of no model"
+echo secret >open.key
+printf '[OPENAI]\napi_key_file = %s\n' "$tmp/open.key" >key.conf
+[ "$(model_state key.conf)" = gap ] || fail "check of a key that all can read: $(model_state key.conf)"
+printf '[OPENAI]\napi_base = http://192.0.2.1/v1\n' >plain.conf
+[ "$(model_state plain.conf)" = gap ] || fail "check of http to another host: $(model_state plain.conf)"
+printf '[OPENAI]\napi_base = http://127.0.0.1:9/v1\n' >here.conf
+case $(model_state here.conf) in
+"ok ok" | "ok note" | "ok gap") ;; # as root, as another user, without the client or seccomp
+*) fail "check of a model here: $(model_state here.conf)" ;;
+esac
 
 # without capabilities: what is missing, and how to give it
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then

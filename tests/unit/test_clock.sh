@@ -8,7 +8,7 @@
 # test_clock.sh ROOT    only judges ROOT/src
 set -eu
 
-may_read_clocks='^(source/|cli/|util/(log|mono)\\.c$)'
+may_read_clocks='^(source/|cli/|client/|util/(log|mono)\\.c$)'
 may_wait='^((source|sink|analyze|cli|util)/|report/(writer|space)\\.c$)'
 clocks='clock_gettime|clock|gettimeofday|timespec_get|ftime|time'
 

@@ -38,6 +38,13 @@ static const struct sample {
 	{ "DEFAULT", "model", "gpt-4o-mini", { "a", "b:c", "d=e" }, "", "must not be empty" },
 	{ "DEFAULT", "debug", "false", { "true", "true", "true" }, "maybe", "true or false" },
 	{ "OPENAI", "api_key", "", { "sk-1", "sk-2", "sk-3" }, "\"sk\"", "without quotes" },
+	{ "OPENAI", "api_key_file", "", { "/k", "k", "k 2" }, "'k'", "without quotes" },
+	{ "OPENAI",
+	  "api_base",
+	  "https://api.openai.com/v1",
+	  { "http://127.0.0.1:1/v1", "b", "c" },
+	  "",
+	  "empty" },
 	{ "REPORTS", "reports_dir", "reports", { "/r", "./r", "r%d" }, "", "must not be empty" },
 	{ "REPORTS", "keep_cells_days", "30", { "1", "2", "36500" }, "36501", "from 0 to" },
 	{ "REPORTS", "keep_blocks_days", "90", { "1", "2", "36500" }, "36501", "from 0 to" },
@@ -89,6 +96,7 @@ static const struct sample {
 	  { "0", "1", "1048576" },
 	  "1048577",
 	  "from 0 to 1048576" },
+	{ "LIMITS", "max_baseline", "0", { "1", "2", "4194304" }, "4194305", "from 0 to" },
 	{ "ADVANCED",
 	  "max_events_buffer",
 	  "10000",
@@ -128,6 +136,82 @@ static const struct sample {
 	  { "execve", "openat2, ptrace", "" },
 	  "Execve",
 	  "names of system calls" },
+	{ "ANALYSIS", "learning_days", "7", { "0", "1", "365" }, "366", "from 0 to 365" },
+	{ "ANALYSIS",
+	  "analyze_cells",
+	  "findings",
+	  { "never", "changed", "always" },
+	  "sometimes",
+	  "never" },
+	{ "ANALYSIS",
+	  "analyze_blocks",
+	  "changed",
+	  { "never", "findings", "always" },
+	  "sometimes",
+	  "never" },
+	{ "ANALYSIS",
+	  "analyze_daily",
+	  "always",
+	  { "never", "findings", "changed" },
+	  "sometimes",
+	  "never" },
+	{ "ANALYSIS",
+	  "analyze_weekly",
+	  "always",
+	  { "never", "findings", "changed" },
+	  "sometimes",
+	  "never" },
+	{ "ANALYSIS",
+	  "analyze_monthly",
+	  "always",
+	  { "never", "findings", "changed" },
+	  "sometimes",
+	  "never" },
+	{ "ANALYSIS",
+	  "prompt_tokens",
+	  "6000",
+	  { "1000", "2000", "200000" },
+	  "999",
+	  "from 1000 to 200000" },
+	{ "ANALYSIS",
+	  "answer_tokens",
+	  "1000",
+	  { "200", "300", "16000" },
+	  "199",
+	  "from 200 to 16000" },
+	{ "ANALYSIS", "connect_timeout", "10", { "1", "2", "3600" }, "0", "from 1 to 3600" },
+	{ "ANALYSIS", "request_timeout", "120", { "1", "2", "3600" }, "3601", "from 1 to 3600" },
+	{ "ANALYSIS", "queue_hours", "72", { "1", "2", "8760" }, "0", "from 1 to 8760" },
+	{ "ANALYSIS",
+	  "max_requests_day",
+	  "200",
+	  { "0", "1", "1000000" },
+	  "1000001",
+	  "from 0 to 1000000" },
+	{ "ANALYSIS",
+	  "max_tokens_day",
+	  "1000000",
+	  { "0", "1", "4294967295" },
+	  "4294967296",
+	  "from 0 to 4294967295" },
+	{ "ANALYSIS", "max_cents_day", "50", { "0", "1", "1000000" }, "-1", "from 0 to 1000000" },
+	{ "ANALYSIS", "input_cents", "15", { "0", "1", "1000000" }, "1.5", "from 0 to 1000000" },
+	{ "ANALYSIS", "output_cents", "60", { "0", "1", "1000000" }, "x", "from 0 to 1000000" },
+	{ "ANALYSIS", "batch", "false", { "true", "true", "true" }, "x", "true or false" },
+	{ "ANALYSIS", "keep_exchanges", "false", { "true", "true", "true" }, "x", "true or false" },
+	{ "ANALYSIS",
+	  "keep_exchanges_days",
+	  "30",
+	  { "0", "1", "36500" },
+	  "36501",
+	  "from 0 to 36500" },
+	{ "ANALYSIS", "proxy", "", { "http://p:1", "p", "q" }, "'p'", "without quotes" },
+	{ "ANALYSIS", "ca_file", "", { "/c", "c", "d" }, "'c'", "without quotes" },
+	{ "ANALYSIS", "insecure_http", "false", { "true", "true", "true" }, "x", "true or false" },
+	{ "ANALYSIS", "client_user", "linux-edr-client", { "a", "b", "c" }, "", "empty" },
+	{ "ANALYSIS", "redact", "on", { "off", "off", "off" }, "of", "must be on or off" },
+	{ "ANALYSIS", "redact_patterns", "", { "/p", "p", "q" }, "'p'", "without quotes" },
+	{ "ANALYSIS", "redact_key_file", "", { "/k", "k", "l" }, "'k'", "without quotes" },
 };
 #define N_SAMPLES (sizeof(samples) / sizeof(samples[0]))
 
@@ -513,6 +597,20 @@ START_TEST(test_secrets)
 	fclose(f);
 	ck_assert_ptr_null(strstr(text, "sk-file"));
 	ck_assert_ptr_nonnull(strstr(text, "api_key                   = ********"));
+	free(text);
+	conf_free(s);
+
+	refused("[ANALYSIS]\nproxy = 'http://u:hush@a'\n", "without quotes");
+	ck_assert_ptr_null(strstr(err, "hush"));
+	s = accepted("[ANALYSIS]\nproxy = http://u:hush@hu/sh@proxy:3128/\n"
+		     "[OPENAI]\napi_base = https://u:hush@host/v1\n");
+	f = open_memstream(&text, &len);
+	conf_print(s, f);
+	conf_print_json(s, f);
+	fclose(f);
+	ck_assert_ptr_null(strstr(text, "hu"));
+	ck_assert_ptr_nonnull(strstr(text, " = http://********@proxy:3128/ "));
+	ck_assert_ptr_nonnull(strstr(text, "\"https://********@host/v1\""));
 	free(text);
 	conf_free(s);
 }

@@ -418,5 +418,5 @@ int main(void)
 		parents_are_rebuilt,
 	};
 
-	return suite_run("crash", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 200);
+	return suite_run("crash", tests, sizeof(tests) / sizeof(tests[0]), setup, teardown, 600);
 }

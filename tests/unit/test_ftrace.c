@@ -354,6 +354,114 @@ START_TEST(test_exec_missed)
 }
 END_TEST
 
+static void args32(edr_u32 tid, edr_u32 argc, const char *bytes, size_t len)
+{
+	struct raw r = raw(MADE_ARGS32, tid, 140);
+
+	put32(&r, 8, argc);
+	put(&r, 12, bytes, len);
+	r.len = 140;
+	feed(&r);
+}
+
+static void bprm(edr_u32 tid, unsigned char class)
+{
+	struct raw r = raw(MADE_BPRM, tid, 315);
+
+	put32(&r, 8, 1);
+	put64(&r, 12, 4711);
+	put32(&r, 34, 1);
+	put(&r, 38, &class, 1);
+	put_string(&r, 55, "prog", 5);
+	feed(&r);
+}
+
+/*
+ * Of a 32-bit program start_thread tells nothing: what says that it is ready to run says of the
+ * exec, too.
+ */
+START_TEST(test_exec_missed_32)
+{
+	const struct edr_exec *exec;
+
+	bprm(CHILD, 1);
+	ck_assert_ptr_null(record(EDR_EXEC, 0));
+	exited(CHILD, true);
+	exec = record(EDR_EXEC, 0);
+	ck_assert_ptr_nonnull(exec);
+	ck_assert_uint_eq(exec->exe_ino, 4711);
+	ck_assert_uint_eq(exec->exec_flags, EDR_EXEC_COMPAT32);
+	ck_assert_uint_ne(exec->hdr.flags & EDR_F_ARGS_UNREADABLE, 0);
+
+	feed(&(struct raw){ .data = { MADE_READY32 & 0xff, MADE_READY32 >> 8, 0, 0, CHILD },
+			    .len = 8 });
+	renamed(CHILD, "the next"); /* by the exec behind it */
+	ck_assert_ptr_nonnull(record(EDR_EXEC, 1));
+	args32(CHILD, 2, "next\0a\0", 7);
+	bprm(CHILD, 1);
+	execed(CHILD, CHILD, "/bin/next", 10);
+	exec = record(EDR_EXEC, 2);
+	SAME(exec, exec->argv, "next\0a\0");
+	ck_assert_uint_eq(exec->hdr.flags & EDR_F_ARGS_FROM_PROBE, EDR_F_ARGS_FROM_PROBE);
+
+	/* Its stack was there, and then something went wrong. */
+	args32(CHILD, 1, "fails\0", 6);
+	exited(CHILD, true);
+	ck_assert_ptr_null(record(EDR_EXEC, 3));
+}
+END_TEST
+
+/* It does nothing that is seen, then: a while later it is told all the same, and once. */
+START_TEST(test_exec_overdue)
+{
+	const struct edr_exec *exec;
+
+	args(CHILD, 1, "x\0", 2);
+	ft_translate_overdue(t, now_ns + FT_OVERDUE_NS / 2);
+	ck_assert_ptr_null(record(EDR_EXEC, 0));
+	ft_translate_overdue(t, now_ns + FT_OVERDUE_NS);
+	exec = record(EDR_EXEC, 0);
+	ck_assert_ptr_nonnull(exec);
+	ck_assert_uint_ne(exec->hdr.flags & EDR_F_LATE, 0);
+	ck_assert_uint_eq(exec->hdr.tgid, CHILD);
+	exited(CHILD, true);
+	args(CHILD, 1, "x\0", 2);
+	execed(CHILD, CHILD, "/bin/x", 7);
+	ft_translate_overdue(t, now_ns + FT_OVERDUE_NS);
+	ck_assert_ptr_nonnull(record(EDR_EXEC, 1));
+	ck_assert_ptr_null(record(EDR_EXEC, 2));
+}
+END_TEST
+
+/* arm64: the probe reads two words of a 32-bit program's stack as one. */
+START_TEST(test_args_misread)
+{
+	const struct edr_exec *exec;
+
+	args(CHILD, 2 | 0xff7dULL << 32, "a\0b\0", 4);
+	bprm(CHILD, 1);
+	execed(CHILD, CHILD, "/bin/x", 7);
+	exec = record(EDR_EXEC, 0);
+	ck_assert_uint_eq(wire_str(exec, exec->argv).len, 0);
+	ck_assert_uint_eq(exec->argc, 1); /* by the other probe */
+	ck_assert_uint_eq(exec->hdr.flags & EDR_F_ARGS_FROM_PROBE, 0);
+	ck_assert_uint_ne(exec->hdr.flags & EDR_F_ARGS_UNREADABLE, 0);
+
+	bprm(CHILD, 1);
+	args(CHILD, 2, "a\0b\0", 4);
+	execed(CHILD, CHILD, "/bin/x", 7);
+	exec = record(EDR_EXEC, 1);
+	ck_assert_uint_eq(exec->hdr.flags & EDR_F_ARGS_FROM_PROBE, 0);
+
+	args32(CHILD, 2, "a\0b\0", 4);
+	args(CHILD, 2 | 0xff7dULL << 32, "\177ELF", 4);
+	bprm(CHILD, 1);
+	execed(CHILD, CHILD, "/bin/x", 7);
+	exec = record(EDR_EXEC, 2);
+	SAME(exec, exec->argv, "a\0b\0");
+}
+END_TEST
+
 /* The same without a probe for its arguments: the call came back with success. Told once, however it is found out. */
 START_TEST(test_exec_missed_without_probe)
 {
@@ -387,8 +495,57 @@ START_TEST(test_exec_failed)
 	ck_assert_ptr_nonnull(failed);
 	ck_assert_int_eq(failed->error, ENOENT);
 	SAME(failed, failed->filename, "/no\nsuch");
-	SAME(failed, failed->argv, "such\0");
+	SAME(failed, failed->argv, "such\0(fault)\0");
 	ck_assert_uint_ne(failed->hdr.flags & EDR_F_ARGS_UNREADABLE, 0);
+}
+END_TEST
+
+/* The kernel's word for what it could not read: whoever gives it as a name or an argument hides nothing by it. */
+START_TEST(test_exec_failed_word)
+{
+	struct raw r = raw(MADE_EXECVE, CHILD, 180);
+	const struct edr_exec_failed *failed;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		r = raw(MADE_EXECVE, CHILD, 180);
+		put64(&r, 8, 0x1000);
+		put64(&r, 16, 0x2000);
+		put_string(&r, 168, "(fault)", 8);
+		put_string(&r, 172, "(fault)", 8);
+		put_string(&r, 176, "evil", 5);
+		feed(&r);
+		value(MADE_EXECVE_RET, CHILD, i ? -EFAULT : -ENOENT);
+	}
+	failed = record(EDR_EXEC_FAILED, 0);
+	ck_assert_ptr_nonnull(failed);
+	SAME(failed, failed->filename, "(fault)");
+	SAME(failed, failed->argv, "(fault)\0evil\0");
+	ck_assert_uint_eq(failed->argc, 2);
+	ck_assert_uint_ne(failed->hdr.flags & EDR_F_ARGS_UNREADABLE, 0);
+	ck_assert_uint_ne(failed->hdr.flags & EDR_F_FILENAME_UNREADABLE, 0);
+	failed = record(EDR_EXEC_FAILED, 1);
+	ck_assert_ptr_nonnull(failed);
+	SAME(failed, failed->filename, "");
+}
+END_TEST
+
+START_TEST(test_exec_args_from_call_word)
+{
+	struct raw r = raw(MADE_EXECVE, CHILD, 180);
+	const struct edr_exec *exec;
+
+	put64(&r, 8, 0x1000);
+	put64(&r, 16, 0x2000);
+	put_string(&r, 168, "/bin/x", 7);
+	put_string(&r, 172, "(fault)", 8);
+	put_string(&r, 176, "evil", 5);
+	feed(&r);
+	execed(CHILD, CHILD, "/bin/x", 7);
+	exec = record(EDR_EXEC, 0);
+	ck_assert_ptr_nonnull(exec);
+	SAME(exec, exec->argv, "(fault)\0evil\0");
+	ck_assert_uint_ne(exec->hdr.flags & EDR_F_ARGS_UNREADABLE, 0);
 }
 END_TEST
 
@@ -559,8 +716,13 @@ int main(void)
 				       test_threads,
 				       test_args_cut,
 				       test_exec_missed,
+				       test_exec_missed_32,
+				       test_exec_overdue,
+				       test_args_misread,
 				       test_exec_missed_without_probe,
 				       test_exec_failed,
+				       test_exec_failed_word,
+				       test_exec_args_from_call_word,
 				       test_connect,
 				       test_connect_without_call,
 				       test_connect_result,

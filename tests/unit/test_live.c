@@ -396,7 +396,8 @@ START_TEST(test_cannot_open)
 		int error, status;
 	} cases[] = { { -EPERM, EX_NOPERM },
 		      { -EACCES, EX_NOPERM },
-		      { -EINVAL, EX_CONFIG },
+		      { SOURCE_BAD_CONFIG, EX_CONFIG },
+		      { -EINVAL, EX_UNAVAILABLE },
 		      { -ENOENT, EX_UNAVAILABLE } };
 	static const enum step steps[] = { STOP };
 
@@ -422,7 +423,7 @@ int main(void)
 	tcase_add_test(tc, test_backoff);
 	tcase_add_test(tc, test_hangup);
 	tcase_add_test(tc, test_losses);
-	tcase_add_loop_test(tc, test_cannot_open, 0, 4);
+	tcase_add_loop_test(tc, test_cannot_open, 0, 5);
 	tcase_set_timeout(tc, 60);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);

@@ -86,6 +86,38 @@ static void say(struct buf *text, const char *was, const char *is)
 	memcpy(at, is, strlen(is));
 }
 
+/* Of so many parts each, and what ran is all in them. */
+static void check_trends(json_object *report, size_t parts)
+{
+	json_object_object_foreach(at(report, "/command_trends"), name, trend) {
+		long long runs = 0;
+
+		ck_assert_uint_eq(json_object_array_length(trend), parts);
+		for (size_t i = 0; i < parts; i++)
+			runs += json_object_get_int64(json_object_array_get_idx(trend, i));
+		ck_assert_int_eq(runs, json_object_get_int64(json_object_object_get(
+					       at(report, "/command_counts"), name)));
+	}
+	json_object_object_foreach(at(report, "/process_trends"), path, process) {
+		ck_assert_ptr_nonnull(path);
+		ck_assert_uint_eq(json_object_array_length(process), parts);
+	}
+	ck_assert_uint_gt(json_object_object_length(at(report, "/command_trends")), 0);
+	ck_assert_uint_gt(json_object_object_length(at(report, "/process_trends")), 0);
+}
+
+/* Runs of all commands in that part. */
+static long long in_part(json_object *report, size_t part)
+{
+	long long runs = 0;
+
+	json_object_object_foreach(at(report, "/command_trends"), name, trend) {
+		(void)name;
+		runs += json_object_get_int64(json_object_array_get_idx(trend, part));
+	}
+	return runs;
+}
+
 static void forget(void)
 {
 	for (size_t i = 0; i < n_made; i++) {
@@ -124,6 +156,20 @@ START_TEST(test_block)
 	ck_assert_str_eq(str(block, "/findings/0/id"), "f-9");
 	ck_assert_int_eq(sum(at(block, "/command_counts")), num(block, "/counts/exec/delivered"));
 	ck_assert_uint_le(json_object_object_length(at(block, "/top_processes")), PARENT_TOP);
+	check_trends(block, 4);
+	for (size_t hour = 0; hour < 4; hour++) {
+		long long execs = 0;
+
+		for (int i = 0; i < 14; i++) {
+			json_object *c = json_object_array_get_idx(at(block, "/children"), i);
+			const char *begin = str(c, "/window_start");
+
+			if (begin[12] == '0' + (char)hour)
+				execs += num(c, "/execs");
+		}
+		ck_assert_int_gt(execs, 0);
+		ck_assert_int_eq(in_part(block, hour), execs);
+	}
 	json_object_put(block);
 	forget();
 }
@@ -185,6 +231,10 @@ START_TEST(test_levels)
 		ck_assert_uint_eq(length(day, "/missing"), 3);
 		ck_assert_uint_eq(length(day, "/unusual_activity"), d == 1);
 		events += num(day, "/total_events");
+		check_trends(day, 6);
+		/* Cells at 0, 7 and 14 h. */
+		for (size_t b = 0; b < 6; b++)
+			ck_assert_int_eq(in_part(day, b) > 0, b == 0 || b == 1 || b == 3);
 		if (d == 1) {
 			ck_assert_str_eq(str(day, "/date"), "2026-11-03");
 			ck_assert_int_eq(num(day, "/severity"), 5);
@@ -201,12 +251,10 @@ START_TEST(test_levels)
 		ck_assert_uint_eq(length(week, "/daily_reports"), 7);
 		ck_assert_int_eq(num(week, "/risk_score"), w ? 40 : 100);
 		ck_assert_uint_eq(length(week, "/security_incidents"), !w);
-		json_object_object_foreach(at(week, "/command_trends"), name, trend) {
-			(void)name;
-			ck_assert_uint_eq(json_object_array_length(trend), 7);
-			for (size_t i = 0; i < 7; i++)
-				runs += json_object_get_int64(json_object_array_get_idx(trend, i));
-		}
+		check_trends(week, 7);
+		runs += sum(at(week, "/command_counts"));
+		for (size_t d = 0; d < 7; d++)
+			ck_assert_int_gt(in_part(week, d), 0);
 		if (w == 0) {
 			ck_assert_str_eq(str(week, "/week_start_date"), "2026-11-02");
 			ck_assert_str_eq(str(week, "/week_end_date"), "2026-11-08");
@@ -230,6 +278,9 @@ START_TEST(test_levels)
 	ck_assert_str_eq(str(month, "/recommendations/0"),
 			 "Investigate (severity 5, T1059): a shell of a web server");
 	ck_assert_uint_eq(length(month, "/weekly_reports"), 4);
+	check_trends(month, 4);
+	for (size_t w = 0; w < 4; w++)
+		ck_assert_int_gt(in_part(month, w), 0);
 	json_object_put(month);
 	forget();
 }
@@ -285,10 +336,50 @@ START_TEST(test_unusable)
 }
 END_TEST
 
+/* A block of many cells, each with names of its own. */
+START_TEST(test_trends_are_bounded)
+{
+	enum { CELLS = 240, NAMES = 1000, LEN = 200 };
+	struct made_rng r = { 11 };
+	struct parent p = { .level = LEVEL_BLOCK,
+			    .window = report_level_window(LEVEL_BLOCK, MONDAY, 0) };
+	struct report_info info;
+	struct cell_command *command = calloc(NAMES, sizeof(*command));
+	char(*name)[LEN] = calloc(NAMES, LEN);
+	struct cell_view v = { .commands = command, .n_commands = NAMES }, sum;
+	const edr_u64 *runs;
+
+	cell_at(&r, MONDAY, NULL);
+	ck_assert_int_eq(report_load(made[0].text.data, made[0].text.len, &p.sum, &info), 0);
+	ck_assert_int_eq(cell_view_open(&sum, p.sum), 0);
+	ck_assert_uint_gt(sum.n_commands, 0);
+	for (int c = 0; c < CELLS; c++) {
+		for (int i = 0; i < NAMES; i++) {
+			snprintf(name[i], LEN, "%0190d", c * NAMES + i);
+			command[i] = (struct cell_command){ .name = { name[i], LEN }, .count = 1 };
+		}
+		command[0].name = sum.commands[0].name;
+		ck_assert_int_eq(parent_trends_add(&p, &v, MONDAY + c * 60 * S), 0);
+		ck_assert_uint_le(p.trend_bytes, PARENT_TREND_BYTES + NAMES * 2 * LEN);
+	}
+	ck_assert_uint_lt(p.trend_bytes, (size_t)CELLS * NAMES * LEN / 2);
+	runs = parent_trend(&p, false, sum.commands[0].name);
+	ck_assert_ptr_nonnull(runs);
+	for (size_t hour = 0; hour < 4; hour++)
+		ck_assert_uint_eq(runs[hour], CELLS / 4);
+	parent_trends_free(&p);
+	cell_view_close(&sum);
+	cell_free(p.sum);
+	free(command);
+	free(name);
+	forget();
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = { test_block, test_degraded, test_levels, test_blend,
-				       test_unusable };
+	const TTest *const tests[] = { test_block, test_degraded, test_levels,
+				       test_blend, test_unusable, test_trends_are_bounded };
 
 	return suite_run("parent", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 120);
 }

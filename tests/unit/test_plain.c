@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "source/bpf_btf.h"
+#include "source/bpf_stats.h"
 #include "source/formats.h"
 #include "suite.h"
 
@@ -138,9 +139,38 @@ START_TEST(test_btf_path)
 }
 END_TEST
 
+/* Kernels that count what they skip, made up: a member tells them. */
+START_TEST(test_counts_skipped)
+{
+	struct btf *btf = btf__new_empty();
+	int u32, inner;
+
+	ck_assert_ptr_nonnull(btf);
+	u32 = btf__add_int(btf, "u32", 4, 0);
+	inner = btf__add_struct(btf, "", 8);
+	btf__add_field(btf, "count", u32, 0, 0);
+	btf__add_struct(btf, "bpf_link_info", 8);
+	btf__add_field(btf, "kprobe_multi", inner, 0, 0);
+	ck_assert(!bpf_stats_counts_skipped(NULL));
+	ck_assert(!bpf_stats_counts_skipped(btf));
+	btf__free(btf);
+
+	btf = btf__new_empty();
+	u32 = btf__add_int(btf, "u32", 4, 0);
+	inner = btf__add_struct(btf, "", 8);
+	btf__add_field(btf, "count", u32, 0, 0);
+	btf__add_field(btf, "missed", u32, 32, 0);
+	btf__add_struct(btf, "bpf_link_info", 8);
+	btf__add_field(btf, "kprobe_multi", inner, 0, 0);
+	ck_assert(bpf_stats_counts_skipped(btf));
+	btf__free(btf);
+}
+END_TEST
+
 int main(void)
 {
-	const TTest *const tests[] = { test_no_relocation, test_formats, test_btf_path };
+	const TTest *const tests[] = { test_no_relocation, test_formats, test_btf_path,
+				       test_counts_skipped };
 
 	return suite_run("plain", tests, sizeof(tests) / sizeof(tests[0]), NULL, NULL, 10);
 }

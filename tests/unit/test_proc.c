@@ -141,6 +141,7 @@ START_TEST(test_exec_replaces)
 	e = do_exec(100, 5 * S + 1, 6 * S + 5, "/bin/older");
 	ck_assert_str_eq(e->exe, "/usr/bin/id");
 	ck_assert_uint_eq(e->exec_ns, 7 * S);
+	ck_assert_str_eq(e->before.exe, "/bin/sh");
 }
 END_TEST
 

@@ -33,6 +33,12 @@ static const struct cell_config narrow = { .interval_min = 15,
  */
 static void feed_all(struct feed *f)
 {
+	static const struct cell_finding finding = { .id = { "server-shell", 12 },
+						     .title = { "a shell", 7 },
+						     .details = { "\xff", 1 },
+						     .technique = { "T1505.003", 9 },
+						     .time_ns = (edr_s64)(FEED_WINDOW * FEED_S),
+						     .severity = 4 };
 	static char long_args[6000] = "echo";
 	char exe[64];
 
@@ -42,15 +48,18 @@ static void feed_all(struct feed *f)
 
 		f->now_ns += FEED_S / 10;
 		snprintf(exe, sizeof(exe), "/usr/bin/%s%u", i % 3 ? "x" : "\xff\"", i % 11);
+		cells_mark(f->cells, i % 32);
 		pid = feed_exec(f, i % 300, exe, "x\0an argument");
 		FEED(f, fork, pid, 90000 + i, 90000007ull + i * 1000);
 		FEED(f, thread, pid);
+		cells_mark(f->cells, i % 8);
 		FEED(f, connect, pid, i % 7, 53, i % 2 ? -ECONNREFUSED : EDR_RESULT_UNKNOWN);
 		FEED(f, connect_result, pid, i % 7, 53, -(int)(i % 400));
 		FEED(f, syscall, pid, i % 2 ? "ptrace" : "bpf", -(long long)(i % 400));
 		FEED(f, exec_failed, pid, exe, -(int)(i % 3));
 		FEED(f, exit, pid, i, i % 90);
 	}
+	ck_assert_int_eq(cells_add_finding(f->cells, &finding), 0);
 	feed_exec_args(f, 0, "/bin/echo", long_args, sizeof(long_args));
 	feed_fold(f, rec_loss(&f->rec, f->now_ns, EDR_EXEC, 100000, 3));
 	feed_fold(f, rec_blind(&f->rec, f->now_ns, f->now_ns - 7, f->now_ns, "self-test"));

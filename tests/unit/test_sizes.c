@@ -4,9 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analyze/duty.h"
 #include "cell/cell.h"
 #include "conf/conf.h"
+#include "detect/baseline.h"
+#include "detect/signal.h"
 #include "proc/proc.h"
+#include "redact/redact.h"
 #include "source/batch.h"
 #include "suite.h"
 
@@ -15,13 +19,14 @@
 #define RECORD_MIN 56	       /* as in batch.c */
 #define KERNEL_ENTRY_BYTES \
 	1900 /* of all tables that are sized, for each of table_entries: memlock in fdinfo */
+#define MODEL_LEAST_MB 20
 #define JSON_SHARE 2 /* a cell's text by its memory, at most */
 /* Chunks of 64 KiB and a table, half full at least but for the last; two of them are open. */
 
 #define SINK_CHUNKS ((size_t)144 << 10)
 #define PART_CHUNK ((size_t)64 << 10)
 
-static const unsigned limits_mb[] = { 16, 32, 64, 128, 512 };
+static const unsigned limits_mb[] = { 16, 20, 32, 64, 128, 512 };
 #define N_LIMITS (sizeof(limits_mb) / sizeof(*limits_mb))
 
 static size_t cell_most(struct conf_rows rows)
@@ -60,10 +65,8 @@ static struct conf_set *conf_of(unsigned mb, unsigned sinks)
 	return set;
 }
 
-START_TEST(all_parts_together)
+static void add_up(const struct conf_set *set, unsigned mb, unsigned sinks, bool model)
 {
-	const unsigned mb = limits_mb[(unsigned)_i % N_LIMITS], sinks = (unsigned)_i / N_LIMITS;
-	struct conf_set *set = conf_of(mb, sinks);
 	const struct conf_sizes s = conf_sizes(conf_get(set));
 	const size_t cell = cell_most(s.cell), checkpoint = cell_most(s.checkpoint);
 	const size_t most = conf_most_bytes(conf_get(set));
@@ -83,6 +86,17 @@ START_TEST(all_parts_together)
 		{ "sinks", sinks * (s.sink * 9 / 4 + SINK_CHUNKS) },
 		{ "batch", 2 * s.batch + (s.batch / RECORD_MIN + 1) * sizeof(struct batch_item) },
 		{ "kernel tables", s.kernel_entries * KERNEL_ENTRY_BYTES },
+		{ "findings", detect_most_bytes() },
+		{ "baseline: itself, waiting, being written",
+		  3 * s.baseline * BASELINE_ENTRY_BYTES },
+		{ "redaction", REDACT_MOST_BYTES },
+		{ "an exchange with the model", model ? DUTY_EXCHANGE_BYTES : 0 },
+		{ "reports that wait for it", s.waiting * DUTY_ENTRY_BYTES },
+		{ "a prompt",
+		  model ? PROMPT_MOST_BYTES(conf_get(set)->prompt_tokens) +
+				  PROMPT_ROW_BYTES * (s.cell.executables + s.cell.connections)
+			: 0 },
+		{ "the report's text that it is made of", model ? JSON_SHARE * cell : 0 },
 	};
 	size_t sum = 0;
 
@@ -95,7 +109,32 @@ START_TEST(all_parts_together)
 	       most >> 10);
 	fflush(stdout);
 	ck_assert_uint_le(sum, most);
-	ck_assert_uint_le(most, mb * MIB);
+	ck_assert_int_eq(s.waiting > 0, model);
+	/* A model has no room in the least: then it is told. */
+	if (model && mb < MODEL_LEAST_MB)
+		ck_assert_uint_gt(most, mb * MIB);
+	else
+		ck_assert_uint_le(most, mb * MIB);
+}
+
+static void ask_a_model(struct conf_set *set)
+{
+	char err[256];
+
+	ck_assert_int_eq(conf_set_option(set, "OPENAI", "api_base", "http://[::1]:8080/v1", "--set",
+					 err, sizeof(err)),
+			 0);
+}
+
+START_TEST(all_parts_together)
+{
+	const unsigned mb = limits_mb[(unsigned)_i % N_LIMITS], sinks = (unsigned)_i / N_LIMITS % 4;
+	const bool model = (unsigned)_i >= 4 * N_LIMITS;
+	struct conf_set *set = conf_of(mb, sinks);
+
+	if (model)
+		ask_a_model(set);
+	add_up(set, mb, sinks, model);
 	conf_free(set);
 }
 END_TEST
@@ -106,7 +145,8 @@ START_TEST(sizes_of_ones_own)
 	static const char *const key[][2] = {
 		{ "SOURCE", "ring_exec_kb" },	   { "SOURCE", "ring_noisy_kb" },
 		{ "LIMITS", "max_processes" },	   { "LIMITS", "max_executables" },
-		{ "LIMITS", "max_command_lines" }, { "LIMITS", "max_connections" }
+		{ "LIMITS", "max_command_lines" }, { "LIMITS", "max_connections" },
+		{ "LIMITS", "max_baseline" }
 	};
 	struct conf_set *set = conf_of(128, 0);
 	char err[256];
@@ -129,8 +169,8 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_loop_test(c, all_parts_together, 0, 4 * (int)N_LIMITS);
-	tcase_add_loop_test(c, sizes_of_ones_own, 0, 6);
+	tcase_add_loop_test(c, all_parts_together, 0, 8 * (int)N_LIMITS);
+	tcase_add_loop_test(c, sizes_of_ones_own, 0, 7);
 	suite_add_tcase(suite, c);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -320,7 +320,7 @@ START_TEST(what_cannot_be_read)
 	struct source *s;
 	char err[256];
 
-	ck_assert_int_eq(source_trace_text.open(&s, &cfg, err, sizeof(err)), -EINVAL);
+	ck_assert_int_eq(source_trace_text.open(&s, &cfg, err, sizeof(err)), SOURCE_BAD_CONFIG);
 	cfg.trace_path = "/tmp/there-is-no-such-file";
 	ck_assert_int_eq(source_trace_text.open(&s, &cfg, err, sizeof(err)), -ENOENT);
 	ck_assert_ptr_null(s);

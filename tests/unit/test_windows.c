@@ -450,6 +450,47 @@ START_TEST(test_blind_ahead)
 }
 END_TEST
 
+/* Told in pieces while nothing else comes, and the stream's time stands still before the window's end. */
+START_TEST(test_blind_in_pieces)
+{
+	const edr_s64 stands = BASE + 14 * MIN;
+
+	clock_at(BASE, EDR_CLOCK_START);
+	event_at(stands);
+	blind(stands, BASE + 14 * MIN + 30 * S, BASE + 15 * MIN + 10 * S, "away");
+	blind(stands, BASE + 15 * MIN + 10 * S, BASE + 15 * MIN + 40 * S, "away");
+	blind(stands, BASE + 15 * MIN + 40 * S, BASE + 16 * MIN, "away");
+	clock_at(BASE + 17 * MIN, EDR_CLOCK_TICK);
+	close_all();
+	ck_assert_uint_eq(closed[0].blind_ns, 30 * S);
+	ck_assert_uint_eq(closed[1].blind_ns, MIN);
+	ck_assert_uint_eq(view[1].n_blind, 1);
+}
+END_TEST
+
+/* The source fails, is away, and fails again, and the windows turn meanwhile: each has its part of each. */
+START_TEST(test_blind_of_several_kinds)
+{
+	const edr_s64 stands = BASE + 14 * MIN, later = BASE + 46 * MIN;
+
+	clock_at(BASE, EDR_CLOCK_START);
+	event_at(stands);
+	blind(stands, BASE + 14 * MIN + 30 * S, BASE + 15 * MIN + 10 * S, "failed");
+	blind(stands, BASE + 15 * MIN + 10 * S, BASE + 15 * MIN + 40 * S, "away");
+	blind(stands, BASE + 15 * MIN + 40 * S, BASE + 16 * MIN, "failed");
+	blind(stands, BASE + 17 * MIN, BASE + 31 * MIN, "away");
+	clock_at(BASE + 18 * MIN, EDR_CLOCK_TICK);
+	blind(later, BASE + 44 * MIN, BASE + 46 * MIN, "failed");
+	clock_at(BASE + 62 * MIN, EDR_CLOCK_TICK);
+	close_all();
+	ck_assert_uint_eq(closed[0].blind_ns, 30 * S);
+	ck_assert_uint_eq(closed[1].blind_ns, 14 * MIN);
+	ck_assert_uint_eq(view[1].n_blind, 4);
+	ck_assert_uint_eq(closed[2].blind_ns,
+			  MIN); /* of the window between nothing was seen: no cell */
+}
+END_TEST
+
 /* More than can be listed: never too little. */
 START_TEST(test_many_blind)
 {
@@ -547,6 +588,8 @@ int main(void)
 	tcase_add_test(tc, test_blind);
 	tcase_add_test(tc, test_blind_over_the_end);
 	tcase_add_test(tc, test_blind_ahead);
+	tcase_add_test(tc, test_blind_in_pieces);
+	tcase_add_test(tc, test_blind_of_several_kinds);
 	tcase_add_test(tc, test_many_blind);
 	tcase_add_test(tc, test_reconfigure);
 	tcase_add_test(tc, test_closed_early);

@@ -24,7 +24,7 @@ OPEN = {"command_counts", "process_events", "by_status", "by_signal", "users", "
         "containers", "errors", "tried_by", "connect_results", "connect_end_results", "results",
         "end_results", "events", "short_by"}
 CHAIN = {"number": 1, "previous_id": None, "previous_sha256": None, "sha256": "0" * 64}
-OPTIONAL = {"other", "short_by", "failed_short_by", "cut_from_bytes", "hash"}
+OPTIONAL = {"other", "baseline", "short_by", "failed_short_by", "cut_from_bytes", "hash"}
 
 
 def validators():
@@ -42,7 +42,7 @@ def faults(node, path=(), optional=False):
     if isinstance(node, dict):
         yield path, "surprise"
         for key, value in node.items():
-            if not optional and key not in OPTIONAL or len(path) == 0:
+            if not optional and key not in OPTIONAL or len(path) == 0 or path[0] == "analysis":
                 yield path + (key,), "take away"
             yield path + (key,), "other type"
             if key not in OPEN:

@@ -24,7 +24,7 @@ import time
 
 TRIPLET = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 MACHINE = {"amd64": 62, "arm64": 183}  # e_machine
-I386 = 3  # a 32-bit program of ours has no libraries
+BARE = (3, 40)  # i386, ARM: a 32-bit program of ours has no libraries
 CONSOLE = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 # qemu64 with cx16: one run of seven of Debian's 6.12 panics at boot. One thread for all CPUs of a guest, for with one
 # for each qemu 7.2 at times runs half of an instruction that the kernel is just patching (6.1 and 6.12 died of that).
@@ -139,7 +139,7 @@ class Initramfs:
         with open(source, "rb") as f:
             self.put(path, f.read(), stat.S_IFREG | stat.S_IMODE(os.stat(source).st_mode))
         machine = elf_machine(source)
-        if machine in (0, I386):
+        if machine in (0, *BARE):
             return
         if machine != MACHINE[self.arch]:
             raise Trouble(f"{source} is a program for another machine than {self.arch}")
@@ -207,9 +207,10 @@ class Console:
                     f.write(archive.extractfile(member).read())
 
 
-def follow(process, console, log, limit):
-    """Reads until the guest has told its exit status; returns it, or why there is none."""
-    deadline = time.monotonic() + limit
+def follow(process, console, log, limit, tell):
+    """Reads until the guest has told its exit status; returns it, or why there is none. tell: gets each line that its
+    command prints."""
+    deadline, told = time.monotonic() + limit, 0
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -222,6 +223,11 @@ def follow(process, console, log, limit):
         log.write(data)
         log.flush()
         console.text += data
+        if console.started():
+            lines = console.output().split(b"\n")[:-1]
+            for line in lines[told:]:
+                tell(line.decode(errors="replace").strip())
+            told = len(lines)
         if b"\n" in data and console.status() is not None:
             return console.status()
 
@@ -234,7 +240,8 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def boot(arch, kernel, image, command, work, limit=300, append="", memory=1024, cpus=2):
+def boot(arch, kernel, image, command, work, limit=300, append="", memory=1024, cpus=2, tell=lambda line: None,
+         options=()):
     """Runs it; `work` is a folder for what it takes, and gets console.log. Returns exit status and Console."""
     console = Console(os.urandom(6).hex())
     init = INIT
@@ -249,12 +256,12 @@ def boot(arch, kernel, image, command, work, limit=300, append="", memory=1024, 
     words = f"console={CONSOLE[arch]} quiet loglevel=1 panic=-1 rdinit=/init net.ifnames=0 {append}".strip()
     qemu = QEMU[arch] + ["-accel", "tcg,thread=single", "-m", str(memory), "-smp", str(cpus), "-nographic", "-no-reboot",
                          "-nic", "none", "-monitor", "none", "-serial", "stdio",
-                         "-kernel", kernel, "-initrd", initrd, "-append", words]
+                         "-kernel", kernel, "-initrd", initrd, "-append", words, *options]
     process = subprocess.Popen(qemu, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                preexec_fn=die_with_parent)
     try:
         with open(os.path.join(work, "console.log"), "wb") as log:
-            status = follow(process, console, log, limit)
+            status = follow(process, console, log, limit, tell)
     finally:
         if process.poll() is None:
             process.kill()

@@ -45,7 +45,11 @@ Acquire::Check-Valid-Until "false";
 
 
 class Unreachable(Exception):
-    """A package cannot be had; the message says why."""
+    """The network or qemu cannot be had; the message says why."""
+
+
+class Absent(Exception):
+    """Debian can be reached, but does not have it, or it has to be made first; the message says what."""
 
 
 class Suite:
@@ -68,7 +72,8 @@ class Suite:
             # What could not be fetched says more than that something could not be.
             errors = ([line for line in text if "Failed to fetch" in line or "not signed" in line] or
                       [line for line in text if line.startswith("E:")] or text or [tool + " failed"])
-            raise Unreachable(f"Debian {self.name}: {errors[0]}")
+            trouble = Absent if "not signed" in errors[0] else Unreachable
+            raise trouble(f"Debian {self.name}: {errors[0]}")
         return done.stdout
 
     def _lists(self):
@@ -94,7 +99,7 @@ class Suite:
                 self._apt("apt-get", "update", "--error-on=any")
                 self.updated = True
                 return
-            except Unreachable as e:
+            except (Unreachable, Absent) as e:
                 trouble = trouble or e
         raise trouble
 
@@ -186,12 +191,12 @@ def fetch_kernel(cache, name, suites):
         found = [(suite, kernel_packages(suite)) for suite in suites]
         found = [(suite, *packages) for suite, packages in found if packages and packages[1]]
         if not found:
-            raise Unreachable(f"no cloud kernel in Debian {', '.join(s.name for s in suites)}")
+            raise Absent(f"no cloud kernel in Debian {', '.join(s.name for s in suites)}")
         best = found[0]
         for other in found[1:]:
             if not same_or_newer(best[1], other[1]):
                 best = other
-    except Unreachable:
+    except (Unreachable, Absent):
         if os.path.exists(image):
             return image
         raise
@@ -211,4 +216,4 @@ def fetch_kernel(cache, name, suites):
             with open(version_file, "w", encoding="ascii") as f:
                 f.write(f"{suite.suite} {version}\n")
             return image
-    raise Unreachable(f"Debian {suite.name}: no vmlinuz in {', '.join(names)}")
+    raise Absent(f"Debian {suite.name}: no vmlinuz in {', '.join(names)}")

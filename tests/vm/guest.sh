@@ -1,19 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# guest.sh OUT TIMES STATE: watches the ground truth in each way that the file `ways` beside this script names.
+# guest.sh OUT TIMES STATE WAYS [TESTS]: watches the ground truth in each way that the file WAYS names, then runs the tests
+# of tests/kernel that the file TESTS names.
 #
-#   OUT     what becomes of a way goes to OUT/WAY/: status (done, cannot, broken), log, compare, figures.json, ...
+#   OUT     what becomes of a way goes to OUT/WAY/: status (done, cannot, broken), log, compare, figures.json, left (what is
+#           otherwise in tracefs than it was), ...; of a test to OUT/tests/NAME.status and NAME.log
 #   TIMES   how often each scenario is run
 #   STATE   plain, btf-hidden (an empty directory over /sys/kernel/btf), no-bpf (bpf(2) answers EPERM) or no-caps (as a
 #           service without the capabilities for BPF; not in a guest, for busybox's setpriv cannot)
 #
 # Run by busybox in the guest, and by any shell on this machine, then in a mount namespace of its own. It asserts no
-# durations: a guest's clock may run fast. A line of `ways`: NAME PREPARATION MODE OPTION..., MODE as `compare` has it.
+# durations: a guest's clock may run fast. A line of WAYS: NAME PREPARATION MODE OPTION..., MODE as `compare` has it, or
+# `auto`: only started and stopped. A line of TESTS: NAME SCRIPT [ARGUMENT]...
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-out=$1 times=$2 state=$3
-tracing=/sys/kernel/tracing
+out=$1 times=$2 state=$3 ways=$4 tests=${5:-/dev/null}
+# shellcheck source=tests/vm/ways.sh
+. "$here/ways.sh"
+# shellcheck source=tests/kernel/trace_state.sh
+. "$here/kernel/trace_state.sh"
 
 T=$(mktemp -d /tmp/edr-ways.XXXXXX)
 chmod 0711 "$T" # another user's process runs programs in here
@@ -35,46 +41,16 @@ few() # what each line of is large
 	esac
 }
 
+refused= # state, of one way
 agent()
 {
-	case $state in
+	case ${refused:-$state} in
 	no-bpf) exec "$here/no_bpf" "$here/linux-edr-bpf" "$@" ;;
 	no-caps)
 		exec setpriv --bounding-set=-bpf,-perfmon,-sys_admin,-net_admin "$here/linux-edr-bpf" "$@"
 		;;
 	*) exec "$here/linux-edr-bpf" "$@" ;;
 	esac
-}
-
-# What the kernel would accept is refused: the way without probes can be had on every kernel.
-prepare() # PREPARATION
-{
-	[ "$1" = no-probes ] || return 0
-	for file in dynamic_events kprobe_events uprobe_events; do
-		[ -e $tracing/$file ] || continue
-		mount --bind $tracing/$file $tracing/$file && mount -o remount,bind,ro $tracing/$file || return 1
-	done
-}
-
-# Probe by writing: the tracing README also names what is then refused.
-accepts_probes()
-{
-	# shellcheck disable=SC2016 # $pid is the kernel's
-	for definition in 'p:edr_ways/try do_exit' 'e:edr_ways/try sched.sched_process_exit pid=$pid'; do
-		if echo "$definition" 2>/dev/null >>$tracing/dynamic_events; then
-			echo '-:edr_ways/try' >>$tracing/dynamic_events
-			return 0
-		fi
-	done 2>/dev/null
-	return 1
-}
-
-undo() # PREPARATION
-{
-	[ "$1" = no-probes ] || return 0
-	for file in dynamic_events kprobe_events uprobe_events; do
-		umount $tracing/$file 2>/dev/null
-	done
 }
 
 # All that happened up to here is in the events afterwards: a program of a new name has come by. The name, for not every
@@ -114,7 +90,9 @@ scenarios() # those in the file `scenarios`, or all
 
 run_scenarios() # DIRECTORY
 {
-	for scenario in $(scenarios); do
+	scenarios >"$1/asked"
+	# shellcheck disable=SC2013 # names have no spaces
+	for scenario in $(cat "$1/asked"); do
 		status=0
 		"$here/truth/truth" "$scenario" "$(few "$scenario")" "truth-$$-$scenario" \
 			>"$T/one" 2>"$T/err" </dev/null || status=$?
@@ -146,7 +124,7 @@ watch() # DIRECTORY MODE OPTION...
 		agent_pid=
 		return
 	fi
-	run_scenarios "$dir"
+	[ "$mode" = auto ] || run_scenarios "$dir"
 	agent_sync || echo "the agent has gone" >>"$dir/broken"
 	kill -TERM "$agent_pid"
 	status=0
@@ -154,30 +132,67 @@ watch() # DIRECTORY MODE OPTION...
 	agent_pid=
 	echo $status >"$dir/exit"
 	short_cells "$dir"
-	"$here/truth/compare" --json "$dir/figures.json" "$mode" "$T/truth" "$T/events" >"$dir/compare" 2>&1
-	[ $? -le 1 ] || echo "compare cannot be used: $(tail -n 1 "$dir/compare")" >>"$dir/broken"
+	if [ "$mode" != auto ]; then
+		"$here/truth/compare" --json "$dir/figures.json" "$mode" "$T/truth" "$T/events" >"$dir/compare" 2>&1
+		[ $? -le 1 ] || echo "compare cannot be used: $(tail -n 1 "$dir/compare")" >>"$dir/broken"
+	fi
 	if [ -e "$dir/broken" ]; then echo broken; else echo "done"; fi >"$dir/status"
 }
 
-mkdir -p "$out"
+check() # FILE
+{
+	(agent check -c "$T/empty.conf") >"$1" 2>&1 </dev/null
+}
+
+run_way() # NAME PREPARATION MODE OPTION...
+{
+	dir=$out/$1 preparation=$2 mode=$3
+	shift 3
+	mkdir -p "$dir"
+	trace_state >"$T/before" 2>/dev/null
+	# A kernel that accepts no probe is watched without, whatever was meant.
+	case $mode in
+	ftrace | auto)
+		if ! accepts_probes; then
+			[ "$mode" = auto ] || mode=ftrace-no-probes
+			echo "this kernel accepts none" >"$dir/note"
+		fi ;;
+	esac
+	if prepare "$preparation" 2>"$dir/log"; then
+		[ "$mode" != auto ] || check "$dir/check"
+		watch "$dir" "$mode" "$@"
+	else
+		echo cannot >"$dir/status"
+	fi
+	undo "$preparation"
+	trace_state 2>/dev/null | diff "$T/before" - >"$dir/left"
+	echo "${dir##*/}: $(cat "$dir/status")"
+}
+
+# The scripts that test this machine's own kernel. They want more than busybox has: here/tools is the rest.
+run_test() # NAME SCRIPT ARGUMENT...
+{
+	name=$1 script=$2
+	shift 2
+	status=0
+	PATH=$here/tools:$PATH EDR_BUILD_DIR=$here EDR_BINARY=$here/linux-edr-bpf TMPDIR=/tmp EDR_TRUTH_TIMES=20 EDR_EXECS=3000 \
+		EDR_FOUND_MS=5000 EDR_WAIT_S=60 timeout 300 "$here/tools/sh" "$here/kernel/$script" "$@" \
+		>"$out/tests/$name.log" 2>&1 </dev/null || status=$?
+	echo $status >"$out/tests/$name.status"
+	echo "$name: ended with $status"
+}
+
+mkdir -p "$out/tests"
 uname -r >"$out/kernel"
 if [ "$state" = btf-hidden ]; then
 	mount -t tmpfs none /sys/kernel/btf || exit 1
 fi
-(agent check -c "$T/empty.conf") >"$out/check" 2>&1 </dev/null
-while read -r way preparation mode options <&3; do
-	mkdir -p "$out/$way"
-	# A kernel that accepts no probe is watched without, whatever was meant.
-	if [ "$mode" = ftrace ] && ! accepts_probes; then
-		mode=ftrace-no-probes
-		echo "this kernel accepts none" >"$out/$way/note"
-	fi
-	if prepare "$preparation" 2>"$out/$way/log"; then
-		# shellcheck disable=SC2086 # a list of words
-		watch "$out/$way" "$mode" $options
-	else
-		echo cannot >"$out/$way/status"
-	fi
-	undo "$preparation"
-	echo "$way: $(cat "$out/$way/status")"
-done 3<"$here/ways"
+check "$out/check"
+while read -r words <&3; do
+	# shellcheck disable=SC2086 # a list of words
+	run_way $words
+done 3<"$ways"
+while read -r words <&3; do
+	# shellcheck disable=SC2086 # a list of words
+	run_test $words
+done 3<"$tests"

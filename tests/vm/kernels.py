@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 
+NEWEST = ("trixie-backports", "sid")
+# Scenarios that a kernel cannot do: a guest mounts control groups of version 2 alone, and Debian's 5.10 has no MPTCP.
+NO_V1, NO_MPTCP = ("container_v1",), ("container_v1", "mptcp")
+
+
 @dataclass(frozen=True)
 class Kernel:
     name: str
@@ -13,7 +18,10 @@ class Kernel:
     state: str = "plain"  # see guest.sh
     btf: bool = True  # has, or is let to have, BTF
     bpf: bool = True  # may load BPF programs
+    probes: bool = True  # must accept probes; of this machine's own kernel nothing is asked
+    tests: bool = False  # do the tests of tests/kernel run there?
     short: bool = False  # is it in the short list?
+    lacks: tuple = NO_V1  # scenarios that it may leave out; None: any, for this machine may be whatever it is
 
     @property
     def image(self):
@@ -21,27 +29,32 @@ class Kernel:
         return "no-btf" if self.name == "5.10-no-btf" else f"{self.name.split('-')[0]}-{self.arch}"
 
     @property
+    def skips(self):
+        """May the kernel skip BPF programs among threads in a crowd? docs/kernels.md"""
+        return self.suites == NEWEST
+
+    @property
     def host(self):
         return self.name.startswith("host")
 
 
-NEWEST = ("trixie-backports", "sid")
-
 KERNELS = (
-    Kernel("5.10", "5.10, amd64", suites=("bullseye",), short=True),
+    Kernel("5.10", "5.10, amd64", suites=("bullseye",), tests=True, short=True, lacks=NO_MPTCP),
     Kernel("6.1", "6.1, amd64", suites=("bookworm",), short=True),
     Kernel("6.12", "6.12, amd64", suites=("trixie",), short=True),
-    Kernel("newest", "newest, amd64", suites=NEWEST, short=True),
-    Kernel("5.10-arm64", "5.10, arm64", "arm64", ("bullseye",)),
+    Kernel("newest", "newest, amd64", suites=NEWEST, tests=True, short=True),
+    Kernel("5.10-arm64", "5.10, arm64", "arm64", ("bullseye",), lacks=NO_MPTCP),
     Kernel("6.1-arm64", "6.1, arm64", "arm64", ("bookworm",), short=True),
     Kernel("6.12-arm64", "6.12, arm64", "arm64", ("trixie",)),
-    Kernel("newest-arm64", "newest, arm64", "arm64", NEWEST),
-    Kernel("5.10-btf-hidden", "5.10, amd64, BTF hidden", suites=("bullseye",), state="btf-hidden", btf=False, short=True),
-    Kernel("5.10-no-btf", "5.10, amd64, built without BTF", btf=False),
-    Kernel("host", "this machine"),
-    Kernel("host-btf-hidden", "this machine, BTF hidden", state="btf-hidden", btf=False),
-    Kernel("host-no-bpf", "this machine, BPF refused", state="no-bpf", bpf=False),
-    Kernel("host-no-caps", "this machine, no capabilities for BPF", state="no-caps", bpf=False),
+    Kernel("newest-arm64", "newest, arm64", "arm64", NEWEST, tests=True),
+    Kernel("5.10-btf-hidden", "5.10, amd64, BTF hidden", suites=("bullseye",), state="btf-hidden", btf=False, short=True,
+           lacks=NO_MPTCP),
+    Kernel("5.10-no-btf", "5.10, amd64, built without BTF", btf=False, tests=True),
+    Kernel("host", "this machine", probes=False, lacks=None),
+    Kernel("host-btf-hidden", "this machine, BTF hidden", state="btf-hidden", btf=False, probes=False, lacks=None),
+    Kernel("host-no-bpf", "this machine, BPF refused", state="no-bpf", bpf=False, probes=False, lacks=None),
+    Kernel("host-no-caps", "this machine, no capabilities for BPF", state="no-caps", bpf=False, probes=False,
+           lacks=None),
 )
 
 
@@ -53,7 +66,8 @@ class Way:
     preparation: str = "-"  # see guest.sh
     mode: str = "default"  # see tests/truth/compare
     exact: bool = False  # must everything be right, to the last field?
-    unseen: str = ""  # where it is said what this way does not see
+    all_args: bool = False  # must the arguments of every exec be right, none merely marked?
+    unseen: str = ""  # where in docs it is said what this way does not see
 
     def possible(self, kernel):
         """Must this way work on that kernel?"""
@@ -63,12 +77,67 @@ class Way:
 
 
 WAYS = (
-    Way("bpf", "BPF, CO-RE", "--source bpf", exact=True, unseen="docs/hooks.md"),
-    Way("bpf-plain", "BPF without CO-RE", "--source bpf-plain", mode="bpf-plain", unseen="docs/sources.md"),
-    Way("ftrace", "ftrace, argument probes", "--source ftrace", mode="ftrace", unseen="docs/sources.md"),
+    Way("bpf", "BPF, CO-RE", "--source bpf", exact=True, unseen="hooks.md"),
+    Way("bpf-plain", "BPF without CO-RE", "--source bpf-plain", mode="bpf-plain", all_args=True,
+        unseen="sources.md"),
+    Way("ftrace", "ftrace, argument probes", "--source ftrace", mode="ftrace", unseen="sources.md"),
     Way("ftrace-no-probes", "ftrace, no probes", "--source ftrace", preparation="no-probes", mode="ftrace-no-probes",
-        unseen="docs/sources.md"),
+        unseen="sources.md"),
 )
+
+LADDER = ("bpf", "bpf-plain", "ftrace")
+
+
+@dataclass(frozen=True)
+class Auto:
+    """What the ladder is left to choose from by itself."""
+    name: str
+    label: str
+    preparation: str = "-"  # see guest.sh
+    btf: bool = True
+    bpf: bool = True
+
+    def possible(self, kernel):
+        """Does the preparation take away something that is there?"""
+        return self.preparation == "-" or (kernel.state == "plain" and (self.btf or kernel.btf))
+
+    def expected(self, kernel):
+        """The steps that must be refused, and the one that must be taken."""
+        step = 2
+        if kernel.bpf and self.bpf:
+            step = 0 if kernel.btf and self.btf else 1
+        return LADDER[:step], LADDER[step]
+
+
+AUTOS = (
+    Auto("auto", "as it is"),
+    Auto("auto-btf-hidden", "BTF hidden", preparation="btf-hidden", btf=False),
+    Auto("auto-no-bpf", "BPF refused", preparation="no-bpf", bpf=False),
+)
+
+
+@dataclass(frozen=True)
+class Test:
+    """A script of tests/kernel."""
+    script: str
+    column: str  # of the table of these
+    arguments: str = ""
+
+    @property
+    def name(self):
+        return self.script.removesuffix(".sh") + ("_ftrace" if self.arguments else "")
+
+
+FAULTS = "faults 1, 2, 4, 5, 9, 10"
+TESTS = (
+    Test("ftrace_leftovers.sh", "left as found"),
+    Test("ftrace_recovery.sh", "recovers"),
+    Test("ftrace_neighbours.sh", "neighbours"),
+    Test("ftrace_forgery.sh", "forgery"),
+    *(Test(f"fault_{number:02}.sh", FAULTS, "source=ftrace") for number in (1, 2, 4, 5, 9, 10)),
+)
+# What these need beside busybox: the first of each that there is.
+TOOLS = (("sh", ("dash", "bash")), ("jq", ("jq",)), ("date", ("date",)), ("comm", ("comm",)))
 
 # The three that the matrix shows, with what is compared in them.
 SHOWN = ("exec", "fork", "connect")
@@ -76,7 +145,7 @@ SHOWN = ("exec", "fork", "connect")
 # Programs for the guest's sysroot: scripts/deps has the same libraries for the build machine.
 SYSROOT_SUITE = "bookworm"
 SYSROOT = """libc6-dev libbpf-dev libelf-dev zlib1g-dev libjson-c-dev libinih-dev uthash-dev nettle-dev libtraceevent-dev
-check""".split()
+check dash jq coreutils""".split()
 SOURCE_SUITE, SOURCE_PACKAGE = "bullseye", "linux-source-5.10"
 
 
@@ -91,10 +160,12 @@ def wanted(names, everything=False, built=False):
     return [k for k in KERNELS if everything or k.short or (built and k.image == "no-btf")]
 
 
-def wanted_ways(names):
-    """The ways that a list with commas names; all when it is empty."""
-    known = {w.name: w for w in WAYS}
+def wanted_of(kind, known, names):
+    """Those of WAYS or TESTS that a list with commas names; all when it is empty, and none by that word."""
+    if names == "none":
+        return []
+    by_name = {one.name: one for one in known}
     for name in filter(None, names.split(",")):
-        if name not in known:
-            raise ValueError(f"no way '{name}'; there are {', '.join(known)}")
-    return [w for w in WAYS if not names or w.name in names.split(",")]
+        if name not in by_name:
+            raise ValueError(f"no {kind} '{name}'; there are {', '.join(by_name)}")
+    return [one for one in known if not names or one.name in names.split(",")]

@@ -4,11 +4,15 @@ import glob
 import json
 import os
 
-from kernels import SHOWN, WAYS
+from kernels import AUTOS, LADDER, SHOWN, TESTS, WAYS
 
-EX_USAGE, EX_CONFIG = 64, 78
+CANNOT = ("69", "77")  # exit statuses of an agent whose kernel, or whose rights, do not let it watch: sysexits.h
+NO_PROGRAM = "32: No such file or directory"  # of truth: that 32-bit program could not be built
 LOG_LINES = 15
-ASPECTS = (("names", "names"), ("arguments", "args"), ("addresses", "addresses"))
+ASPECTS = (("names", "names"), ("arguments", "args"), ("addresses", "addresses"),
+           ("resolved paths", "paths"))
+CROWDS = "connect_blocked_"  # scenarios of 600 threads, and what they do
+CROWDED = ("connect", "connect_result")
 WHY_MAX = 120  # of a cell of the table; the JSON has all of it
 
 
@@ -50,25 +54,28 @@ def reports(folder):
     return {"lost": lost, "blind_seconds": blind, "source": source, "degraded": degraded, "silent": silent}
 
 
-def read_cell(folder):
-    """One way on one kernel, from what guest.sh left."""
+def read_cell(folder, auto=False):
+    """One way on one kernel, from what guest.sh left; auto: it was only started and stopped."""
     status = read(folder, "status").strip()
     log = read(folder, "log")
     if not status:
         return {"status": "broken", "why": "nothing came back from it", "log": ""}
-    cell = {"status": status, "note": read(folder, "note").strip(), "log": "\n".join(log.splitlines()[-LOG_LINES:])}
+    cell = {"status": status, "note": read(folder, "note").strip(), "left": read(folder, "left"),
+            "log": "\n".join(log.splitlines()[-LOG_LINES:])}
     code = read(folder, "exit").strip()
     if status == "cannot":
-        cell["why"] = reason(log)
-        if code in (str(EX_USAGE), str(EX_CONFIG)) or "has no ftrace source yet" in log:
-            cell["status"] = "absent"
+        if code not in CANNOT:
+            cell["status"] = "broken"
+        cell["why"] = reason(log) if code in CANNOT else f"not up, exit status {code or 'unknown'}: {reason(log)}"
         return cell
     cell["exit"] = int(code or -1)
     cell["left_out"] = read(folder, "left_out").splitlines()
-    cell["compare"] = read(folder, "compare")
+    cell["asked"] = read(folder, "asked").split()
+    cell["compare"], cell["check"] = read(folder, "compare"), read(folder, "check")
     try:
         cell.update(reports(folder))
-        cell["figures"] = json.loads(read(folder, "figures.json"))
+        if not auto:
+            cell["figures"] = json.loads(read(folder, "figures.json"))
     except (ValueError, KeyError) as e:
         return dict(cell, status="broken", why=f"its reports or figures cannot be read: {e}")
     if status == "broken":
@@ -76,22 +83,88 @@ def read_cell(folder):
     return cell
 
 
-def judge(kernel, way, cell):
-    """What is wrong with a cell, as a list of sentences."""
+def left_behind(cell):
+    left = [line for line in cell.get("left", "").splitlines() if line[:1] in "<>"]
+    return [f"tracefs is not as it was found: {'; '.join(left[:4])}"] if left else []
+
+
+def ended(cell):
+    return cell["silent"] + ([f"the agent ended with {cell['exit']}"] if cell["exit"] else [])
+
+
+NO_ARGS = "arguments of an exec are read from /proc after the fact"
+
+
+def judge_auto(kernel, auto, cell):
+    """Of a ladder that was left to itself: did it take the step that it must, does it say so, and why not a better one?"""
+    wrong = left_behind(cell)
+    if cell["status"] != "done":
+        return wrong + [f"{cell['status']}: {cell['why']}"]
+    wrong += ended(cell)
+    refused, taken = auto.expected(kernel)
+    if cell["source"] != taken:
+        wrong.append(f"took {cell['source']}, not {taken}")
+    said = {step for step in LADDER if any(d.startswith(f"{step} is not used: ")
+                                                                    for d in cell["degraded"])}
+    if said != set(refused):
+        wrong.append(f"`degraded` tells that {sorted(said)} is not used, not {sorted(refused)}")
+    late = any(d.startswith(NO_ARGS) for d in cell["degraded"])
+    if late != (taken == "ftrace" and bool(cell["note"])):
+        wrong.append(f"`degraded` {'says' if late else 'does not say'} that the arguments of an exec are read late")
+    if f"\nsource: {taken}. " not in cell["check"]:
+        wrong.append(f"check does not say that {taken} would be taken")
+    return wrong
+
+
+def read_test(folder, test):
+    """passed, left out or failed, and why."""
+    status, log = read(folder, test.name + ".status").strip(), read(folder, test.name + ".log")
+    if status == "0":
+        return {"verdict": "passed", "why": "", "log": log}
+    said = [line for line in log.splitlines() if line.startswith(("SKIPPED:", "FAILED:"))]
+    return {"verdict": "left out" if status == "77" else "failed", "log": log,
+            "why": "; ".join(said[:3]) or f"exit status {status or 'not to be had'}"}
+
+
+def differing(kernel, cell):
+    """How many differences there are, but for those of a crowd whose programs the kernel may skip: what is not missing may
+    be told without its result there, and one event stands for another that is missing."""
+    figures = cell["figures"]
+    crowds = [s["differences"] for name, s in figures.get("scenarios", {}).items() if name.startswith(CROWDS)]
+    return figures["differences"] - (sum(crowds) if kernel.skips and cell["lost"] else 0)
+
+
+def judge_extent(kernel, way, cell):
+    """Of a run of every scenario: what was not done at all, so that nothing of it can be wrong."""
+    figures = cell["figures"]
+    may = tuple(f"{name}: " for name in kernel.lacks or ())
+    wrong = [f"left out: {line}" for line in cell["left_out"]
+             if kernel.lacks is not None and not line.startswith(may) and not line.endswith(NO_PROGRAM)]
+    left_out = {line.split(":", 1)[0] for line in cell["left_out"]}
+    wrong += [f"nothing of {name} is among what was done" for name in cell["asked"]
+              if name not in figures["scenarios"] and name not in left_out]
+    wrong += [f"no {kind} was done" for kind in SHOWN if not figures["types"].get(kind, {"expected": 0})["expected"]]
+    if way.mode == "ftrace" and not cell["note"] and not figures["types"].get("exec", {"fits": 0})["fits"]:
+        wrong.append("no exec was within the limits of the probes")
+    return wrong
+
+
+def judge(kernel, way, cell, whole=False):
+    """What is wrong with a cell, as a list of sentences; whole: every scenario was asked for."""
     status = cell["status"]
-    if status == "absent":
-        return []  # a program that does not have that way
+    wrong = left_behind(cell)
     if status == "cannot":
-        return [f"did not start: {cell['why']}"] if way.possible(kernel) else []
+        return wrong + ([f"did not start: {cell['why']}"] if way.possible(kernel) else [])
     if status != "done":
-        return [cell["why"]]
-    wrong = list(cell["silent"])
-    if cell["exit"]:
-        wrong.append(f"the agent ended with {cell['exit']}")
+        return wrong + [cell["why"]]
+    wrong += ended(cell)
+    wrong += judge_extent(kernel, way, cell) if whole else []
+    if cell.get("note") and kernel.probes:
+        wrong.append(cell["note"])
     if cell["figures"]["broken"]:
         wrong.append(f"{cell['figures']['broken']} lines that are no events")
-    if way.exact and cell["figures"]["differences"]:
-        wrong.append(f"{cell['figures']['differences']} differences")
+    if way.exact and differing(kernel, cell):
+        wrong.append(f"{differing(kernel, cell)} differences")
     for kind, f in cell["figures"]["types"].items():
         lost = cell["lost"].get(kind, 0)
         missing = f["expected"] - f["found"]
@@ -104,10 +177,12 @@ def judge(kernel, way, cell):
                          "them")
         if f["unmarked"]:
             wrong.append(f"{f['unmarked']} {kind} beyond the limits of the probes do not say so")
+        if way.all_args and kind == "exec" and f["args_marked"]:
+            wrong.append(f"{f['args_marked']} of {f['args']} {kind} with arguments that are marked, and are not to be had")
         # With ways that are not exact, only what the matrix shows: all else is judged by their own tests.
         for label, key in ASPECTS if way.exact or kind in SHOWN else ():
             n = f[key] - f[key + "_right"] - f[key + "_marked"]
-            if n:
+            if n and not (kernel.skips and missing and kind in CROWDED):
                 wrong.append(f"{n} of {f[key]} {kind} with wrong {label}, and no mark that it may be")
     return wrong
 
@@ -123,8 +198,6 @@ def percent(right, everything):
 def show_cell(cell):
     if cell is None:
         return "not run"
-    if cell["status"] == "absent":
-        return "not in this program"
     if cell["status"] != "done":
         why = cell["why"] if len(cell["why"]) <= WHY_MAX else cell["why"][:WHY_MAX].rsplit(" ", 1)[0] + " ..."
         return ("no: " if cell["status"] == "cannot" else "**broken**: ") + why.replace("|", "\\|")
@@ -137,10 +210,9 @@ def show_cell(cell):
         text = percent(f["right"], f["expected"])
         missing, lost = f["expected"] - f["found"], cell["lost"].get(kind, 0)
         notes = []
-        if f["right"] < f["found"]:
-            notes += [f"{label} {percent(f[key + '_right'], f[key])}" for label, key in ASPECTS if f[key]]
-        if f["paths_right"] < f["paths"] and kind == "exec":
-            notes.append(f"resolved paths {percent(f['paths_right'], f['paths'])}")
+        if f["right"] < f["found"] or f["paths_right"] < f["paths"]:
+            notes += [f"{label} {percent(f[key + '_right'], f[key])}" for label, key in ASPECTS
+                      if f[key] and (f["right"] < f["found"] or f[key + "_right"] < f[key])]
         if f["fits"]:
             notes.append(f"within the limits {percent(f['fits_right'], f['fits'])} of {f['fits']}")
         if f["unseen"]:
@@ -152,16 +224,52 @@ def show_cell(cell):
     return text + (" **wrong**" if cell.get("wrong") else "")
 
 
+def show_auto(cell):
+    if cell is None:
+        return "-"
+    text = cell.get("source") or cell["status"]
+    if text == "ftrace":
+        text += ", no probes" if cell["note"] else ", argument probes"
+    return text + (" **wrong**" if cell["wrong"] else "")
+
+
+def show_tests(row, column):
+    """Of the tests of a column: whether all passed, or which did not."""
+    results = {test.name: row["tests"][test.name]["verdict"] for test in TESTS
+               if test.column == column and test.name in row["tests"]}
+    bad = [f"{name} {verdict}" for name, verdict in results.items() if verdict != "passed"]
+    if not results:
+        return "-"
+    return "**" + ", ".join(bad) + "**" if bad else "yes"
+
+
+def table(head, lines):
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *lines]) + "\n"
+
+
+def label_of(row):
+    return row["label"] + (f" ({row['release']})" if row.get("release") else "")
+
+
 def markdown(rows):
-    """rows: of run_all."""
-    lines = ["| kernel | " + " | ".join(way.label for way in WAYS) + " |",
-             "|---|" + "---|" * len(WAYS)]
+    """rows: of run_all. The matrix, what the ladder takes, and the tests."""
+    lines = []
     for row in rows:
-        label = row["label"] + (f" ({row['release']})" if row.get("release") else "")
         if row.get("left_out"):
             cells = [f"left out: {row['left_out']}"] + [""] * (len(WAYS) - 1)
         else:
             cells = [show_cell(row["cells"].get(way.name)) for way in WAYS]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    lines.append("| not seen, by design: | " + " | ".join(way.unseen for way in WAYS) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append([label_of(row), *cells])
+    # As links from docs/kernels.md, where this is kept.
+    lines.append(["not seen, by design:"] + [f"[{way.unseen}]({way.unseen})" for way in WAYS])
+    text = table(["kernel"] + [way.label for way in WAYS], lines)
+    rows = [row for row in rows if not row.get("left_out")]
+    autos = [[label_of(row)] + [show_auto(row["autos"].get(auto.name)) for auto in AUTOS]
+             for row in rows if row["autos"]]
+    if autos:
+        text += "\nWhat `auto` takes:\n\n" + table(["kernel"] + [auto.label for auto in AUTOS], autos)
+    columns = list(dict.fromkeys(test.column for test in TESTS))
+    tests = [[label_of(row)] + [show_tests(row, column) for column in columns] for row in rows if row["tests"]]
+    if tests:
+        text += "\nThe tests of tests/kernel for the ftrace source:\n\n" + table(["kernel"] + columns, tests)
+    return text

@@ -14,6 +14,7 @@ import threading
 import time
 
 import boot
+import cost
 import debian
 import kernels
 import matrix
@@ -21,8 +22,9 @@ import matrix
 DIED = "the guest died: "
 
 EX_USAGE, SKIPPED = 64, 77
-TIMES = {"short": 3, "long": 10}
-TIME_LIMIT_S = {"short": 420, "long": 1500}  # of a guest, all ways together
+TIMES = 3  # more is only repetition, and a guest is slow
+TIMES_HOST = 10
+TIME_LIMIT_S = {"short": 900, "long": 1500}  # of a guest, all ways and tests together
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 
@@ -63,7 +65,7 @@ class Makings:
         image = os.path.join(self.cache, "kernels", kernel.image, "vmlinuz")
         if not os.path.exists(image) or self.options.build_no_btf:
             if not self.options.build_no_btf:
-                raise debian.Unreachable("has not been built: --build-no-btf")
+                raise debian.Absent("has not been built: --build-no-btf")
             self.build_no_btf(os.path.dirname(image))
         return image
 
@@ -71,7 +73,7 @@ class Makings:
         suite = self.suite(kernels.SOURCE_SUITE, "amd64")
         found = suite.show(kernels.SOURCE_PACKAGE)
         if not found:
-            raise debian.Unreachable(f"no {kernels.SOURCE_PACKAGE} in Debian {suite.name}")
+            raise debian.Absent(f"no {kernels.SOURCE_PACKAGE} in Debian {suite.name}")
         configuration = hashlib.sha256(matrix.read(HERE, "no-btf.config").encode()).hexdigest()
         stamp, version = os.path.join(folder, "version"), f"{found[0]} {configuration}"
         if matrix.read(stamp).strip() == version and os.path.exists(os.path.join(folder, "vmlinuz")):
@@ -109,14 +111,15 @@ class Makings:
         if arch == "amd64":
             return self.options.build
         if not shutil.which("aarch64-linux-gnu-gcc"):
-            raise debian.Unreachable("no compiler for arm64: scripts/deps kernels")
+            raise debian.Absent("no compiler for arm64: scripts/deps kernels")
         folder = self.options.build_arm64
         say("building for arm64")
         generator = ["-G", "Ninja"] if shutil.which("ninja") and not os.path.exists(folder) else []
         run(["cmake", "-S", ROOT, "-B", folder, *generator, "-DCMAKE_TOOLCHAIN_FILE=" + ROOT + "/cmake/arm64.cmake",
-             "-DEDR_SYSROOT=" + self.sysroot(), "-DEDR_TESTS=ON"], os.path.join(self.work, "arm64-cmake.log"))
+             "-DEDR_SYSROOT=" + self.sysroot(), "-DEDR_TESTS=ON", "-DEDR_CLIENT=OFF"],
+            os.path.join(self.work, "arm64-cmake.log"))
         run(["cmake", "--build", folder, "--parallel", str(os.cpu_count() or 2),
-             "--target", "linux-edr-bpf", "truth", "compare", "no_bpf"], os.path.join(self.work, "arm64-build.log"))
+             "--target", "linux-edr-bpf", "truth", "compare", "pace", "no_bpf"], os.path.join(self.work, "arm64-build.log"))
         return folder
 
     def package(self, arch):
@@ -128,42 +131,62 @@ class Makings:
         os.makedirs(os.path.join(folder, "truth"))
         for name in ("linux-edr-bpf", "vm/no_bpf"):
             shutil.copy(os.path.join(build, name), folder)
-        for name in ("truth", "compare", "noop", "noop32", "connect32"):
+        for name in ("truth", "compare", "pace", "noop", "noop32", "connect32"):
             if os.path.exists(os.path.join(build, "truth", name)):
                 shutil.copy(os.path.join(build, "truth", name), os.path.join(folder, "truth"))
-        shutil.copy(os.path.join(HERE, "guest.sh"), folder)
-        with open(os.path.join(folder, "ways"), "w", encoding="ascii") as f:
-            for way in self.options.ways:
-                f.write(f"{way.name} {way.preparation} {way.mode} {way.options}\n")
+        for name in ("guest.sh", "cost.sh", "ways.sh"):
+            shutil.copy(os.path.join(HERE, name), folder)
+        os.makedirs(os.path.join(folder, "kernel"))
+        for name in {"lib.sh", "tracefs.sh", "trace_state.sh"} | {test.script for test in kernels.TESTS}:
+            shutil.copy(os.path.join(ROOT, "tests/kernel", name), os.path.join(folder, "kernel"))
         with open(os.path.join(folder, "scenarios"), "w", encoding="utf-8") as f:
             f.write(self.options.scenarios.replace(",", "\n"))
         self.packages[arch] = folder
         return folder
 
 
+def tools(image, sysroot):
+    """What the tests need beside busybox: from the sysroot, or this machine's own."""
+    for name, candidates in kernels.TOOLS:
+        places = [f"{sysroot}{folder}/{c}" for c in candidates for folder in ("/usr/bin", "/bin")] if sysroot != "/" else \
+            [shutil.which(c) for c in candidates]
+        found = [place for place in places if place and os.path.exists(place)]
+        if not found:
+            raise boot.Trouble(f"{' or '.join(candidates)} is missing, for the tests in a guest")
+        image.add(found[0], "/opt/tools/" + name)
+
+
+def row_lists(kernel, options):
+    """What guest.sh is to do on that kernel: its files WAYS and TESTS."""
+    ways = [f"{way.name} {way.preparation} {way.mode} {way.options}\n" for way in options.ways]
+    ways += [f"{auto.name} {auto.preparation} auto --source auto\n" for auto in kernels.AUTOS
+             if options.auto and auto.possible(kernel)]
+    tests = [f"{test.name} {test.script} {test.arguments}\n" for test in options.tests if kernel.tests]
+    return "".join(ways), "".join(tests)
+
+
 def prepare(kernel, makings):
-    """What run_row takes, or why the row is left out."""
+    """What run_row takes."""
     if kernel.host:
         if os.geteuid():
-            return None, "needs root"
-        return {"package": makings.package("amd64")}, None
+            raise debian.Absent("needs root")
+        return {"package": makings.package("amd64")}
     tool = boot.QEMU[kernel.arch][0]
     if not shutil.which(tool):
-        return None, f"{tool} is missing: scripts/deps kernels"
+        raise debian.Unreachable(f"{tool} is missing: scripts/deps kernels")
     say(f"{kernel.name}: fetching what is not in the cache")
-    try:
-        return {"image": makings.kernel(kernel), "busybox": makings.busybox(kernel.arch),
-                "sysroot": makings.sysroot() if kernel.arch == "arm64" else "/",
-                "package": makings.package(kernel.arch)}, None
-    except debian.Unreachable as e:
-        return None, str(e)
+    return {"image": makings.kernel(kernel), "busybox": makings.busybox(kernel.arch),
+            "sysroot": makings.sysroot() if kernel.arch == "arm64" else "/", "package": makings.package(kernel.arch)}
 
 
 def run_host(kernel, made, out, options):
+    ways, log = os.path.join(out, "ways"), os.path.join(out, "console.log")
+    with open(ways, "w", encoding="ascii") as f:
+        f.write(row_lists(kernel, options)[0])
     command = ["unshare", "-m", "--propagation", "private", "sh", os.path.join(made["package"], "guest.sh"), out,
-               str(options.times), kernel.state]
+               str(options.times_host), kernel.state, ways]
     try:
-        run(command, os.path.join(out, "console.log"), timeout=options.time_limit)
+        run(command, log, timeout=options.time_limit)
     except (boot.Trouble, subprocess.TimeoutExpired) as e:
         return str(e)
     return None
@@ -172,8 +195,16 @@ def run_host(kernel, made, out, options):
 def run_guest(kernel, made, out, options):
     image = boot.Initramfs(kernel.arch, made["busybox"], made["sysroot"])
     image.add(made["package"], "/opt")
-    status, console = boot.boot(kernel.arch, made["image"], image, f"sh guest.sh /out {options.times} {kernel.state}",
-                                out, limit=options.time_limit)
+    ways, tests = row_lists(kernel, options)
+    if tests:
+        tools(image, made["sysroot"])
+    image.put("/opt/ways", ways.encode())
+    image.put("/opt/tests", tests.encode())
+    start = time.monotonic()
+    status, console = boot.boot(kernel.arch, made["image"], image,
+                                f"sh guest.sh /out {options.times} {kernel.state} ways tests", out,
+                                limit=options.time_limit,
+                                tell=lambda line: say(f"{kernel.name}: {time.monotonic() - start:.0f} s: {line}"))
     console.unpack(out)
     if status == boot.TIME_LIMIT:
         return f"the guest was not ready after {options.time_limit} s"
@@ -197,14 +228,24 @@ def run_row(kernel, made, out, options):
         trouble = run_once(kernel, made, out, options)
     row = {"name": kernel.name, "label": kernel.label, "arch": kernel.arch, "state": kernel.state,
            "release": matrix.read(out, "kernel").strip(), "check": matrix.read(out, "check"),
-           "seconds": round(time.monotonic() - start), "cells": {}, "wrong": []}
+           "seconds": round(time.monotonic() - start), "cells": {}, "autos": {}, "tests": {}, "wrong": []}
     if trouble:
         row["wrong"].append(trouble)
     for way in options.ways:
         cell = matrix.read_cell(os.path.join(out, way.name))
-        cell["wrong"] = matrix.judge(kernel, way, cell)
+        cell["wrong"] = matrix.judge(kernel, way, cell, whole=not options.scenarios)
         row["wrong"] += [f"{way.name}: {w}" for w in cell["wrong"]]
         row["cells"][way.name] = cell
+    for auto in kernels.AUTOS:
+        if options.auto and auto.possible(kernel):
+            cell = matrix.read_cell(os.path.join(out, auto.name), auto=True)
+            cell["wrong"] = matrix.judge_auto(kernel, auto, cell)
+            row["wrong"] += [f"{auto.name}: {w}" for w in cell["wrong"]]
+            row["autos"][auto.name] = cell
+    for test in options.tests if kernel.tests else ():
+        result = row["tests"][test.name] = matrix.read_test(os.path.join(out, "tests"), test)
+        if result["verdict"] != "passed":
+            row["wrong"].append(f"{test.name} {result['verdict']}: {result['why']}")
     say(f"{kernel.name}: {row['release'] or 'did not boot'}, {row['seconds']} s" +
         (": WRONG" if row["wrong"] else ""))
     return row
@@ -217,11 +258,14 @@ def run_all(chosen, options, work):
     with concurrent.futures.ThreadPoolExecutor(max_workers=options.jobs) as guests, \
             concurrent.futures.ThreadPoolExecutor(max_workers=1) as host:
         pending = {}
-        for kernel in chosen:
-            made, why = prepare(kernel, makings)
-            if why:
-                say(f"{kernel.name}: left out: {why}")
-                rows[kernel.name] = {"name": kernel.name, "label": kernel.label, "left_out": why, "wrong": []}
+        # What takes longest begins first.
+        for kernel in sorted(chosen, key=lambda k: not k.tests):
+            try:
+                made = prepare(kernel, makings)
+            except (debian.Unreachable, debian.Absent) as e:
+                say(f"{kernel.name}: left out: {e}")
+                rows[kernel.name] = {"name": kernel.name, "label": kernel.label, "left_out": str(e), "wrong": [],
+                                     "excused": isinstance(e, debian.Unreachable)}
                 continue
             # On this machine one at a time: they would see one another's processes.
             pool = host if kernel.host else guests
@@ -232,14 +276,19 @@ def run_all(chosen, options, work):
 
 
 def show(rows, options):
-    """What is wrong, then the table."""
+    """What is left out or wrong, then the tables."""
     for row in rows:
+        if row.get("left_out"):
+            print(f"LEFT OUT: {row['label']}: {row['left_out']}")
         for wrong in row["wrong"]:
             print(f"WRONG: {row['label']}: {wrong}")
-        for name, cell in row.get("cells", {}).items():
+        for name, cell in {**row.get("cells", {}), **row.get("autos", {})}.items():
             if cell["wrong"]:
                 differences = cell.get("compare", "").split(" differences, the first of each scenario above")[0]
                 print(f"--- {row['label']}, {name}: differences\n{differences[:4000]}\n--- its log\n{cell['log']}")
+        for name, test in row.get("tests", {}).items():
+            if test["verdict"] != "passed":
+                print(f"--- {row['label']}, {name}\n{test['log'][-4000:]}")
     table = matrix.markdown(rows)
     print("Execs / forks / connects with the right name, arguments and address, in %:\n\n" + table)
     if options.markdown:
@@ -247,8 +296,21 @@ def show(rows, options):
             f.write(table)
     if options.json:
         with open(options.json + ".tmp", "w", encoding="utf-8") as f:
-            json.dump({"times": options.times, "rows": rows}, f, indent=1)
+            json.dump({"times": options.times, "times_host": options.times_host, "rows": rows}, f, indent=1)
         os.replace(options.json + ".tmp", options.json)
+
+
+def verdict(rows, ci):
+    """The exit status. In CI a row may be left out for want of network or qemu, and for nothing else."""
+    left_out = [row for row in rows if row.get("left_out")]
+    wrong = [row["name"] for row in rows if row["wrong"]]
+    if left_out:
+        say(f"left out: {', '.join(row['name'] for row in left_out)}")
+    if wrong:
+        say(f"wrong: {', '.join(wrong)}")
+    if wrong or (ci and not all(row["excused"] for row in left_out)):
+        return 1
+    return SKIPPED if left_out else 0
 
 
 class Parser(argparse.ArgumentParser):
@@ -263,11 +325,13 @@ def parse(argv):
     p.add_argument("--all", action="store_true")
     p.add_argument("--list", action="store_true")
     p.add_argument("--only-parse", action="store_true")
+    p.add_argument("--cost", action="store_true")
     p.add_argument("--times", type=int)
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--limit", type=int)
     p.add_argument("--ways", default="")
     p.add_argument("--scenarios", default="")
+    p.add_argument("--tests", default="")
     p.add_argument("--json")
     p.add_argument("--markdown")
     p.add_argument("--build-no-btf", action="store_true")
@@ -281,11 +345,14 @@ def parse(argv):
         options.chosen = kernels.wanted(options.kernels, options.all, options.build_no_btf)
         if not all(c.isalnum() or c in "_," for c in options.scenarios):
             raise ValueError("--scenarios takes names and commas")
-        options.ways = kernels.wanted_ways(options.ways)
+        options.auto = not options.ways
+        options.ways = kernels.wanted_of("way", kernels.WAYS, options.ways)
+        options.tests = kernels.wanted_of("test", kernels.TESTS, options.tests)
     except ValueError as e:
         p.error(str(e))
     length = "long" if options.all else "short"
-    options.times = options.times or TIMES[length]
+    options.times_host = options.times or TIMES_HOST
+    options.times = options.times or TIMES
     options.time_limit = options.limit or TIME_LIMIT_S[length]
     return options
 
@@ -305,22 +372,19 @@ def main(argv):
     work = options.keep or tempfile.mkdtemp(prefix="edr-kernels.")
     os.makedirs(work, exist_ok=True)
     try:
+        if options.cost:
+            makings = Makings(options, work)
+            cost.run({k: prepare(k, makings) for k in options.chosen if not k.host}, work, options.ways, say)
+            return 0
         rows = run_all(options.chosen, options, work)
-    except boot.Trouble as e:
+    except (boot.Trouble, debian.Unreachable, debian.Absent) as e:
         say(str(e))
         return 1
     finally:
         if not options.keep:
             shutil.rmtree(work, ignore_errors=True)
     show(rows, options)
-    left_out = [row["name"] for row in rows if row.get("left_out")]
-    wrong = [row["name"] for row in rows if row["wrong"]]
-    if left_out:
-        say(f"left out: {', '.join(left_out)}")
-    if wrong:
-        say(f"wrong: {', '.join(wrong)}")
-        return 1
-    return SKIPPED if left_out else 0
+    return verdict(rows, os.environ.get("CI") == "true")
 
 
 if __name__ == "__main__":

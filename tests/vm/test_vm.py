@@ -17,6 +17,7 @@ import boot
 import debian
 import kernels
 import matrix
+import test_kernels
 
 NO_BPF = ""
 SYS_BPF = {"x86_64": 321, "aarch64": 280}
@@ -29,11 +30,18 @@ def figures(**types):
              "args_right": 10, "addresses": 0, "addresses_right": 0, "paths": 0, "paths_right": 0, "names_marked": 0,
              "args_marked": 0, "addresses_marked": 0, "paths_marked": 0, "other": 0, "extra": 0, "fits": 0,
              "fits_right": 0, "unmarked": 0}
-    return {"differences": 0, "broken": 0, "types": {kind: dict(whole, **changed) for kind, changed in types.items()}}
+    return {"differences": 0, "broken": 0, "types": {kind: dict(whole, **changed) for kind, changed in types.items()},
+            "scenarios": {"tcp4": {}}}
 
 
 def done(lost=None, **types):
-    return {"status": "done", "exit": 0, "silent": [], "lost": lost or {}, "figures": figures(**types)}
+    return {"status": "done", "exit": 0, "silent": [], "lost": lost or {}, "figures": figures(**types), "note": "",
+            "asked": ["tcp4"], "left_out": []}
+
+
+def took(source, degraded=(), **changed):
+    return dict({"status": "done", "exit": 0, "silent": [], "source": source, "degraded": list(degraded), "note": "",
+                 "check": f"...\nsource: {source}. all is well\n"}, **changed)
 
 
 def read_archive(data):
@@ -178,10 +186,122 @@ class Matrix(unittest.TestCase):
         self.assertTrue(self.wrong(cell, BPF))
         self.assertEqual(self.wrong(cell, PLAIN), [])
 
+    def test_crowd(self):
+        cell = done(exec={}, connect={"found": 8, "right": 6, "addresses": 8, "addresses_right": 6})
+        cell["figures"].update(differences=4, scenarios={"connect_blocked_exit": {"differences": 4}})
+        cell["lost"] = {"connect": 2}
+        self.assertEqual(self.wrong(cell, BPF, "newest"), [])
+        self.assertTrue(self.wrong(cell, BPF))
+        cell["figures"]["differences"] = 5
+        self.assertEqual(self.wrong(cell, BPF, "newest"), ["1 differences"])
+        cell["figures"]["differences"] = 4
+        cell["lost"] = {"connect": 1}
+        self.assertIn("2 of 10 connect missing, 1 told as lost", self.wrong(cell, BPF, "newest"))
+
     def test_limits(self):
         self.assertEqual(self.wrong(done(exec={"fits": 7, "fits_right": 7})), [])
         self.assertTrue(self.wrong(done(exec={"fits": 7, "fits_right": 6})))
         self.assertTrue(self.wrong(done(exec={"unmarked": 1})))
+
+    def test_arguments_of_plain(self):
+        cell = done(exec={"args_right": 9, "args_marked": 1, "right": 9})
+        self.assertEqual(self.wrong(cell, PLAIN),
+                         ["1 of 10 exec with arguments that are marked, and are not to be had"])
+        self.assertEqual(self.wrong(cell, FTRACE), [])
+
+    def test_extent(self):
+        types = {"exec": {"fits": 7, "fits_right": 7}, "fork": {}, "connect": {}}
+
+        def wrong(way=FTRACE, kernel="6.1", changed=None, **other):
+            cell = dict(done(**dict(types, **(changed or {}))), **other)
+            self.assertEqual(self.wrong(cell, way, kernel), [])  # as of a run of a few scenarios
+            return matrix.judge(KERNEL[kernel], way, cell, whole=True)
+        for way in kernels.WAYS:
+            self.assertEqual(wrong(way), [])
+            self.assertEqual(wrong(way, changed={"fork": {"expected": 0, "found": 0}}), ["no fork was done"])
+        empty = dict(done(), asked=[])
+        self.assertEqual(matrix.judge(KERNEL["6.1"], PLAIN, empty, whole=True),
+                         [f"no {kind} was done" for kind in kernels.SHOWN])
+        no_fits = {"exec": {"fits": 0}}
+        self.assertEqual(wrong(changed=no_fits), ["no exec was within the limits of the probes"])
+        self.assertEqual(wrong(PLAIN, changed=no_fits), [])
+        self.assertEqual(wrong(kernel="host", changed=no_fits, note="this kernel accepts none"), [])
+        self.assertEqual(wrong(asked=["tcp4", "vfork"]), ["nothing of vfork is among what was done"])
+
+    def test_left_out(self):
+        def wrong(kernel, *lines):
+            cell = dict(done(exec={}, fork={}, connect={}), left_out=lines, asked=[line.split(":")[0] for line in lines])
+            return matrix.judge(KERNEL[kernel], PLAIN, cell, whole=True)
+        v1, mptcp, io_uring = (f"{name}: truth: not possible here: x" for name in ("container_v1", "mptcp", "io_uring"))
+        self.assertEqual(wrong("5.10", v1, mptcp), [])
+        self.assertEqual(wrong("5.10-no-btf", v1), [])
+        self.assertEqual(wrong("6.1", v1, mptcp), ["left out: " + mptcp])
+        self.assertEqual(wrong("5.10", io_uring), ["left out: " + io_uring])
+        self.assertEqual(wrong("host", io_uring), [])
+        self.assertEqual(wrong("newest-arm64", "exec32: truth: not possible here: /opt/truth/noop32: No such file or directory"),
+                         [])
+
+    def test_paths(self):
+        marked = {"paths": 10, "paths_right": 4, "paths_marked": 6}
+        self.assertEqual(self.wrong(done(exec=marked)), [])
+        self.assertIn("1 of 10 exec with wrong resolved paths, and no mark that it may be",
+                      self.wrong(done(exec=dict(marked, paths_marked=5))))
+
+    def test_left_as_found(self):
+        left = "1c1\n< tracing_on: 1\n---\n> tracing_on: 0\n"
+        for cell in (dict(done(exec={}), left=left), {"status": "cannot", "why": "-", "left": left}):
+            self.assertEqual(self.wrong(cell, BPF, "5.10-btf-hidden"),
+                             ["tracefs is not as it was found: < tracing_on: 1; > tracing_on: 0"])
+
+    def test_probes(self):
+        cell = dict(done(exec={}), note="this kernel accepts none")
+        self.assertTrue(self.wrong(cell))
+        self.assertEqual(self.wrong(cell, kernel="host"), [])
+
+    def test_auto(self):
+        plain, hidden, refused = kernels.AUTOS
+        no_bpf, no_plain = "bpf is not used: x", "bpf-plain is not used: x"
+
+        def wrong(cell, auto=plain, kernel="6.1"):
+            return matrix.judge_auto(KERNEL[kernel], auto, cell)
+        self.assertEqual(wrong(took("bpf")), [])
+        self.assertEqual(wrong(took("bpf-plain", [no_bpf]), hidden), [])
+        self.assertEqual(wrong(took("bpf-plain", [no_bpf]), plain, "5.10-no-btf"), [])
+        self.assertEqual(wrong(took("ftrace", [no_bpf, no_plain]), refused), [])
+        self.assertEqual(wrong(took("ftrace", [no_bpf, no_plain]), plain, "host-no-bpf"), [])
+        self.assertTrue(wrong(took("ftrace", [no_bpf, no_plain])))
+        self.assertTrue(wrong(took("bpf-plain"), hidden))
+        self.assertTrue(wrong(took("bpf", check="source: ftrace. ")))
+        self.assertTrue(wrong(took("bpf", exit=1)))
+        self.assertTrue(wrong({"status": "cannot", "why": "x"}))
+        late = [no_bpf, no_plain, matrix.NO_ARGS + ": ..."]
+        self.assertTrue(wrong(took("ftrace", late), refused))
+        self.assertEqual(wrong(took("ftrace", late, note="this kernel accepts none"), refused, "host"), [])
+        self.assertTrue(wrong(took("ftrace", late[:2], note="this kernel accepts none"), refused, "host"))
+        self.assertFalse(hidden.possible(KERNEL["5.10-no-btf"]) or refused.possible(KERNEL["host-no-caps"]))
+
+    def test_tests(self):
+        test, row = kernels.TESTS[0], {"tests": {}}
+        with tempfile.TemporaryDirectory() as folder:
+            for status, log, verdict in (("0", "ok: a\n", "passed"), ("1", "ok: a\nFAILED: b\nFAILED: c\n", "failed"),
+                                         ("77", "SKIPPED: d\n", "left out"), ("", "", "failed")):
+                for suffix, text in ((".status", status), (".log", log)):
+                    with open(os.path.join(folder, test.name + suffix), "w", encoding="utf-8") as f:
+                        f.write(text)
+                result = row["tests"][test.name] = matrix.read_test(folder, test)
+                self.assertEqual(result["verdict"], verdict)
+                self.assertEqual(matrix.show_tests(row, test.column),
+                                 "yes" if verdict == "passed" else f"**{test.name} {verdict}**")
+                self.assertTrue(verdict != "failed" or not log or result["why"] == "FAILED: b; FAILED: c")
+        self.assertEqual(matrix.show_tests(row, "neighbours"), "-")
+
+    def test_verdict(self):
+        well, wrong = {"name": "a", "wrong": []}, {"name": "b", "wrong": ["x"]}
+        network = {"name": "c", "wrong": [], "left_out": "no network", "excused": True}
+        missing = {"name": "d", "wrong": [], "left_out": "not built", "excused": False}
+        for rows, here, ci in (([well], 0, 0), ([well, wrong], 1, 1), ([well, network], 77, 77), ([well, missing], 77, 1),
+                               ([network, missing], 77, 1), ([wrong, network], 1, 1)):
+            self.assertEqual((test_kernels.verdict(rows, False), test_kernels.verdict(rows, True)), (here, ci))
 
     def test_balance(self):
         counts = {"produced": 9, "delivered": 5, "dropped": 3, "pending_before": -2, "pending_after": -1}
@@ -211,7 +331,14 @@ class Matrix(unittest.TestCase):
             write("status", "cannot\n")
             write("exit", "69\n")
             write("log", "2026-01-01T00:00:00Z info run: x\n2026-01-01T00:00:00Z error source: no BTF here\n")
-            self.assertEqual(matrix.read_cell(folder)["why"], "source: no BTF here")
+            cell = matrix.read_cell(folder)
+            self.assertEqual((cell["status"], cell["why"]), ("cannot", "source: no BTF here"))
+            # A mistake of ours, or an agent that was up and told nothing, is not what a kernel cannot do.
+            for code in ("64", "78", "0", ""):
+                write("exit", code)
+                cell = matrix.read_cell(folder)
+                self.assertEqual(cell["status"], "broken")
+                self.assertTrue(self.wrong(cell, BPF, "5.10-no-btf"), code)
             write("status", "done\n")
             write("exit", "0\n")
             write("figures.json", json.dumps(figures(exec={})))
@@ -227,7 +354,9 @@ class Matrix(unittest.TestCase):
     def test_table(self):
         self.assertEqual([matrix.percent(*p) for p in ((1, 1), (9999, 10000), (0, 0), (1, 3))],
                          ["100", "99.9", "-", "33.3"])
-        row = {"label": "L", "release": "6.1", "wrong": [], "cells": {
+        row = {"label": "L", "release": "6.1", "wrong": [], "autos": {
+            "auto": took("bpf", wrong=[]), "auto-no-bpf": took("ftrace", note="x", wrong=["y"])}, "tests": {
+                "ftrace_recovery": {"verdict": "passed"}}, "cells": {
             "bpf": dict(done(exec={}, fork={}, connect={}), wrong=[]),
             "ftrace": dict(done({"exec": 2}, exec={"found": 8, "right": 5, "names": 8, "names_right": 8, "args": 8,
                                                    "args_right": 5, "fits": 4, "fits_right": 4}), wrong=[],
@@ -237,6 +366,8 @@ class Matrix(unittest.TestCase):
         self.assertIn("| L (6.1) | 100 / 100 / 100 | no: a \\| b | 50 (names 100, arguments 62.5, within the limits 100 "
                       "of 4, 2 missing, 2 told as lost) / - / -; n | not run |", text)
         self.assertIn("| M | left out: no network |", text)
+        self.assertIn("\n| L (6.1) | bpf | - | ftrace, no probes **wrong** |\n", text)
+        self.assertIn("\n| L (6.1) | - | yes | - | - | - |\n", text)
 
 
 class Kernels(unittest.TestCase):
@@ -250,7 +381,9 @@ class Kernels(unittest.TestCase):
         with self.assertRaises(ValueError):
             kernels.wanted(["6.13"])
         with self.assertRaises(ValueError):
-            kernels.wanted_ways("bfp")
+            kernels.wanted_of("way", kernels.WAYS, "bfp")
+        self.assertEqual(kernels.wanted_of("test", kernels.TESTS, "none"), [])
+        self.assertEqual([w.name for w in kernels.wanted_of("way", kernels.WAYS, "ftrace,bpf")], ["bpf", "ftrace"])
 
 
 if __name__ == "__main__":
