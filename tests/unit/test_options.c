@@ -17,7 +17,7 @@ static char err[1024];
 /* Parses the words of a line; the copy stays as long as the options do. */
 static int parse(struct options *o, const char *line, unsigned accepts)
 {
-	static char copy[512], *argv[MAX_ARGS];
+	static char copy[1024], *argv[MAX_ARGS];
 	int argc = 0;
 
 	snprintf(copy, sizeof(copy), "command %s", line);

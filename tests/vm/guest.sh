@@ -36,7 +36,7 @@ trap 'exit 1' INT TERM HUP
 few() # what each line of is large
 {
 	case $1 in
-	args_10000_long | arg_100000 | fail_e2big) echo $(((times + 4) / 5)) ;;
+	args_10000_long | arg_100000 | fail_e2big | fail_enametoolong) echo $(((times + 4) / 5)) ;;
 	*) echo "$times" ;;
 	esac
 }
