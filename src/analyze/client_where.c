@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "analyze/client_private.h"
+#include "util/read.h"
 #include "util/text.h"
 
 #define URL_MAX 2048
@@ -44,23 +45,11 @@ static int fail(int status, char *err, size_t err_size, const char *fmt, ...)
 	return status;
 }
 
-static int read_whole(int fd, char *data, size_t size, size_t *len)
-{
-	ssize_t n = 1;
-
-	for (*len = 0; *len < size && n != 0; *len += (size_t)n) {
-		n = read(fd, data + *len, size - *len);
-		if (n < 0)
-			return -errno;
-	}
-	data[*len] = '\0';
-	return 0;
-}
-
 int client_read_file(const char *path, size_t max, char **out, size_t *len, struct stat *st)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int status = fd < 0 ? -errno : 0;
+	ssize_t n;
 
 	*out = NULL;
 	*st = (struct stat){ 0 };
@@ -72,7 +61,12 @@ int client_read_file(const char *path, size_t max, char **out, size_t *len, stru
 		status = -EFBIG;
 	if (!status) {
 		*out = malloc((size_t)st->st_size + 1);
-		status = *out ? read_whole(fd, *out, (size_t)st->st_size, len) : -ENOMEM;
+		n = *out ? util_read_full(fd, *out, (size_t)st->st_size) : -ENOMEM;
+		status = n < 0 ? (int)n : 0;
+	}
+	if (!status) {
+		*len = (size_t)n;
+		(*out)[n] = '\0';
 	}
 	if (fd >= 0)
 		close(fd);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "conf/table.h"
+#include "util/read.h"
 #include "util/text.h"
 
 #define FILE_MAX (1u << 20)
@@ -333,26 +334,6 @@ static int check_file(int fd, const char *path, char *err, size_t err_size)
 	return why ? complain(err, err_size, path, why, -EACCES) : 0;
 }
 
-/* -errno, or the length of what is in *text. */
-static ssize_t read_all(int fd, char **text)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	*text = malloc(FILE_MAX);
-	if (!*text)
-		return -ENOMEM;
-	while (len < FILE_MAX) {
-		n = read(fd, *text + len, FILE_MAX - len);
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			break;
-		len += n > 0 ? (size_t)n : 0;
-	}
-	return (ssize_t)len;
-}
-
 int conf_load_file(struct conf_set *s, const char *path, char *err, size_t err_size)
 {
 	/* O_NONBLOCK: opening a pipe must not wait for a writer. */
@@ -365,7 +346,8 @@ int conf_load_file(struct conf_set *s, const char *path, char *err, size_t err_s
 		return complain_open(err, err_size, path, errno);
 	status = check_file(fd, path, err, err_size);
 	if (status == 0) {
-		len = read_all(fd, &text);
+		text = malloc(FILE_MAX);
+		len = text ? util_read_full(fd, text, FILE_MAX) : -ENOMEM;
 		status = len < 0 ? complain_errno(err, err_size, path, (int)-len)
 				 : parse(s, path, text, (size_t)len, err, err_size);
 	}

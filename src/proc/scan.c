@@ -18,6 +18,7 @@
 
 #include "proc/private.h"
 #include "util/nohang.h"
+#include "util/read.h"
 #include "wire/build.h"
 
 _Static_assert(EDR_ARGV_MAX < NOHANG_MOST, "NOHANG_MOST");
@@ -45,20 +46,11 @@ struct stat_fields {
 static ssize_t read_file(int dir, const char *name, char *out, size_t size)
 {
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	size_t len = 0;
-	ssize_t n = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	while (len < size) {
-		n = read(fd, out + len, size - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	n = n < 0 ? -errno : (ssize_t)len;
+	n = util_read_full(fd, out, size);
 	close(fd);
 	return n;
 }

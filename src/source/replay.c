@@ -13,6 +13,7 @@
 
 #include "source/capture.h"
 #include "source/source.h"
+#include "util/read.h"
 #include "wire/wire.h"
 
 #define BLOCK_BYTES (1U << 20)
@@ -61,24 +62,6 @@ static void replay_close(struct source *s)
 	free(s);
 }
 
-static ssize_t read_full(int fd, void *to, size_t len)
-{
-	size_t got = 0;
-
-	while (got < len) {
-		ssize_t n = read(fd, (char *)to + got, len - got);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		got += (size_t)n;
-	}
-	return (ssize_t)got;
-}
-
 static int replay_open(struct source **out, const struct source_config *cfg, char *err,
 		       size_t err_size)
 {
@@ -100,7 +83,7 @@ static int replay_open(struct source **out, const struct source_config *cfg, cha
 		snprintf(err, err_size, "%s: %s", cfg->replay_path, strerror(errno));
 		goto fail;
 	}
-	got = S_ISDIR(st.st_mode) ? -EISDIR : read_full(s->fd, &h, sizeof(h));
+	got = S_ISDIR(st.st_mode) ? -EISDIR : util_read_full(s->fd, &h, sizeof(h));
 	if (got < 0) {
 		e = (int)got;
 		snprintf(err, err_size, "%s: %s", cfg->replay_path, strerror(-e));
@@ -108,7 +91,7 @@ static int replay_open(struct source **out, const struct source_config *cfg, cha
 	}
 	e = check_header(&h, (size_t)got, cfg->replay_path, err, err_size);
 	if (!e && h.header_size > sizeof(h) &&
-	    read_full(s->fd, s->block, h.header_size - sizeof(h)) < 0)
+	    util_read_full(s->fd, s->block, h.header_size - sizeof(h)) < 0)
 		e = -EIO;
 	if (e)
 		goto fail;
@@ -130,7 +113,7 @@ static int refill(struct source *s)
 	memmove(s->block, s->block + s->at, left);
 	s->at = 0;
 	s->len = left;
-	n = read_full(s->fd, s->block + left, BLOCK_BYTES - left);
+	n = util_read_full(s->fd, s->block + left, BLOCK_BYTES - left);
 	if (n < 0)
 		return (int)n;
 	s->eof = (size_t)n < BLOCK_BYTES - left;

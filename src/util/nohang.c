@@ -11,6 +11,7 @@
 
 #include "util/log.h"
 #include "util/mono.h"
+#include "util/read.h"
 
 int nohang_stat(int dir, const char *name, int flags, struct stat *out)
 {
@@ -44,22 +45,6 @@ struct reader {
 static _Thread_local struct reader *mine;
 static atomic_int stuck;
 
-static ssize_t read_all(int fd, char *out, size_t size)
-{
-	size_t len = 0;
-	ssize_t n = 0;
-
-	while (len < size) {
-		n = read(fd, out + len, size - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	return n < 0 ? -errno : (ssize_t)len;
-}
-
 static void free_reader(struct reader *r)
 {
 	pthread_cond_destroy(&r->asked);
@@ -78,7 +63,7 @@ static void *run(void *arg)
 		while (r->fd < 0)
 			pthread_cond_wait(&r->asked, &r->lock);
 		pthread_mutex_unlock(&r->lock);
-		got = read_all(r->fd, r->data, r->size);
+		got = util_read_full(r->fd, r->data, r->size);
 		close(r->fd);
 		pthread_mutex_lock(&r->lock);
 		r->fd = -1;

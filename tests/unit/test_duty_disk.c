@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What outlives the process, with a kill at each write; the thread; one report at once. */
 #include <check.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <json-c/json.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,45 +12,10 @@
 #include "cli/model.h"
 #include "conf/conf.h"
 #include "duty_made.h"
+#include "kill_at_write.h"
 #include "report/files.h"
 #include "suite.h"
 #include "util/mono.h"
-
-/* ---- a kill at the n-th write ---- */
-
-static int writes_until_kill = -1;
-
-static void written(void)
-{
-	if (writes_until_kill >= 0 && writes_until_kill-- == 0)
-		raise(SIGKILL);
-}
-
-#define REAL(type, name, ...)             \
-	static type (*real)(__VA_ARGS__); \
-	if (!real)                        \
-	*(void **)&real = dlsym(RTLD_NEXT, name)
-
-int fsync(int fd)
-{
-	REAL(int, "fsync", int);
-	written();
-	return real(fd);
-}
-
-int renameat(int from, const char *old, int to, const char *name)
-{
-	REAL(int, "renameat", int, const char *, int, const char *);
-	written();
-	return real(from, old, to, name);
-}
-
-ssize_t write(int fd, const void *data, size_t len)
-{
-	REAL(ssize_t, "write", int, const void *, size_t);
-	written();
-	return real(fd, data, len);
-}
 
 /* ---- what outlives the process ---- */
 

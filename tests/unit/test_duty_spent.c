@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One budget for the agent and for who asks by hand beside it. */
 #include <check.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,48 +9,13 @@
 #include <unistd.h>
 
 #include "duty_made.h"
+#include "kill_at_write.h"
 #include "report/files.h"
 #include "suite.h"
 #include "util/mono.h"
 
 /* What one answer of the made server costs: it says 500 tokens in, 100 out. */
 #define TOKENS 600u
-
-/* ---- a kill at the n-th write ---- */
-
-static int writes_until_kill = -1;
-
-static void written(void)
-{
-	if (writes_until_kill >= 0 && writes_until_kill-- == 0)
-		raise(SIGKILL);
-}
-
-#define REAL(type, name, ...)             \
-	static type (*real)(__VA_ARGS__); \
-	if (!real)                        \
-	*(void **)&real = dlsym(RTLD_NEXT, name)
-
-int fsync(int fd)
-{
-	REAL(int, "fsync", int);
-	written();
-	return real(fd);
-}
-
-int renameat(int from, const char *old, int to, const char *name)
-{
-	REAL(int, "renameat", int, const char *, int, const char *);
-	written();
-	return real(from, old, to, name);
-}
-
-ssize_t write(int fd, const void *data, size_t len)
-{
-	REAL(ssize_t, "write", int, const void *, size_t);
-	written();
-	return real(fd, data, len);
-}
 
 /* ---- by hand ---- */
 
