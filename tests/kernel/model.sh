@@ -15,7 +15,7 @@ WIRE=$T/wire
 model_serve()
 {
 	model_end
-	rm -rf "$WIRE"
+	rm -rf "$WIRE" "$T/port" # the last one's would be taken for this one's
 	mkdir "$WIRE"
 	python3 "$root/tests/analyze/server.py" --mood "$1" --save "$WIRE" --seconds "${2:-300}" --hang "${2:-300}" \
 		>"$T/port" 2>"$T/server.log" &
