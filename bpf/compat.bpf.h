@@ -9,7 +9,7 @@ const volatile bool exit_has_group_dead = false;
 
 /* dd6e10fbd9fb ("bpf: Add bpf_task_pt_regs() helper", 5.15), and its series: every program gets the current task, and that
  * task's registers, by pointers that have a type, and plain loads do. */
-#define TASK_TYPED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+#define TASK_TYPED (TYPED && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 
 /* 633488947ef6 ("kernfs: Use RCU to access kernfs_node::parent", 6.15) renamed parent to __parent. */
 static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
@@ -25,21 +25,23 @@ static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *kn)
 static __always_inline u32 task_loginuid(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->loginuid))
-		return task->loginuid.val;
+		return FIELD(task, loginuid.val);
 	return EDR_ID_UNSET;
 }
 
 static __always_inline u32 task_sessionid(struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->sessionid))
-		return task->sessionid;
+		return FIELD(task, sessionid);
 	return EDR_ID_UNSET;
 }
 
 /* The index of a controller differs with the configuration; a controller may be absent. */
 static __always_inline struct cgroup *css_cgroup(struct css_set *css, u32 subsys)
 {
-	return (*(struct cgroup_subsys_state **)((void *)&css->subsys + 8 * subsys))->cgroup;
+	struct cgroup_subsys_state **place = (void *)&css->subsys + 8 * subsys;
+
+	return FIELD(POINTER(place), cgroup);
 }
 
 /* A kernfs id is unique in its hierarchy only: ids of v1 hierarchies carry a bit that tells which. */
@@ -52,23 +54,23 @@ static __always_inline struct cgroup *css_cgroup(struct css_set *css, u32 subsys
  */
 static __always_inline struct cgroup *task_cgroup(struct task_struct *task, u64 *id)
 {
-	struct css_set *css = task->cgroups;
-	struct cgroup *root = css->dfl_cgrp, *cg;
+	struct css_set *css = FIELD(task, cgroups);
+	struct cgroup *root = FIELD(css, dfl_cgrp), *cg;
 
-	*id = root->kn->id;
-	if (root->level > 0)
+	*id = FIELD(root, kn, id);
+	if (FIELD(root, level) > 0)
 		return root;
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id)) {
 		cg = css_cgroup(css, bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id));
-		if (cg->level > 0) {
-			*id = cg->kn->id | CGROUP_ID_PIDS;
+		if (FIELD(cg, level) > 0) {
+			*id = FIELD(cg, kn, id) | CGROUP_ID_PIDS;
 			return cg;
 		}
 	}
 	if (bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id)) {
 		cg = css_cgroup(css, bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id));
-		if (cg->level > 0) {
-			*id = cg->kn->id | CGROUP_ID_MEMORY;
+		if (FIELD(cg, level) > 0) {
+			*id = FIELD(cg, kn, id) | CGROUP_ID_MEMORY;
 			return cg;
 		}
 	}

@@ -7,9 +7,8 @@
  * It loads from 5.10 on: no bpf_loop, no dynptr, no atomics that return a value, no PT_REGS (regs.bpf.h). Names
  * of functions are those of include/edr/events.def.
  *
- * tp_btf programs know the types of their arguments and follow pointers by plain loads (zero where there is
- * nothing to read, like BPF_CORE_READ); a helper's call costs ten times as much. The others, and code that
- * both use, have BPF_CORE_READ.
+ * tp_btf programs know the types of their arguments and follow pointers by plain loads: FIELD in typed.bpf.h. A
+ * helper's call costs ten times as much. The others, and code that both use, have BPF_CORE_READ.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -18,6 +17,7 @@
 #include "edr/control.h"
 #include "edr/wire.h"
 
+#include "typed.bpf.h"
 #include "compat.bpf.h"
 #include "emit.bpf.h"
 #include "again.bpf.h"

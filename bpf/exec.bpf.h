@@ -48,7 +48,7 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
 	off = cgroup_path(s, cg);
 	skipped = any_prefix_matches(s, &skip_cgroups, filter_n_cgroups, true);
 	len = sizeof(s->cgroup) + path_copy(s, sizeof(s->cgroup), off);
-	header_init(&s->hdr, EDR_CGROUP, len, task->group_leader->start_boottime);
+	header_init(&s->hdr, EDR_CGROUP, len, FIELD(task, group_leader, start_boottime));
 	s->cgroup.cgroup_id = id;
 	s->cgroup.path.off = sizeof(s->cgroup);
 	s->cgroup.path.len = len - sizeof(s->cgroup);
@@ -62,23 +62,23 @@ static __always_inline u64 cgroup_note(struct scratch *s, struct task_struct *ta
  * namespace, and in it any path. */
 static __always_inline bool exe_skipped(struct scratch *s, struct task_struct *task, u32 flags)
 {
-	if (!filter_n_paths || flags || task->nsproxy->mnt_ns->ns.inum != filter_mnt_ns)
+	if (!filter_n_paths || flags || FIELD(task, nsproxy, mnt_ns, ns.inum) != filter_mnt_ns)
 		return false;
 	return any_prefix_matches(s, &skip_paths, filter_n_paths, false);
 }
 
 static __always_inline void exec_identity(struct edr_exec *e, struct task_struct *task)
 {
-	const struct cred *cred = task->cred;
-	struct task_struct *parent = task->real_parent->group_leader;
-	struct tty_struct *tty = task->signal->tty;
+	const struct cred *cred = FIELD(task, cred);
+	struct task_struct *parent = FIELD(task, real_parent, group_leader);
+	struct tty_struct *tty = FIELD(task, signal, tty);
 
-	e->ppid = parent->tgid;
-	e->parent_start_ns = parent->start_boottime;
-	e->uid = cred->uid.val;
-	e->gid = cred->gid.val;
-	e->euid = cred->euid.val;
-	e->egid = cred->egid.val;
+	e->ppid = FIELD(parent, tgid);
+	e->parent_start_ns = FIELD(parent, start_boottime);
+	e->uid = FIELD(cred, uid.val);
+	e->gid = FIELD(cred, gid.val);
+	e->euid = FIELD(cred, euid.val);
+	e->egid = FIELD(cred, egid.val);
 	e->loginuid = task_loginuid(task);
 	e->sessionid = task_sessionid(task);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
@@ -90,26 +90,27 @@ static __always_inline void exec_identity(struct edr_exec *e, struct task_struct
 static __always_inline void exec_file(struct edr_exec *e, struct file *exe,
 				      struct linux_binprm *bprm)
 {
-	struct inode *inode = exe->f_inode;
-	struct dentry *dentry = exe->f_path.dentry;
-	u16 mode = inode->i_mode;
+	struct inode *inode = FIELD(exe, f_inode);
+	struct dentry *dentry = FIELD(exe, f_path.dentry);
+	u16 mode = FIELD(inode, i_mode);
 	char memfd[6] = {};
 
-	e->exe_ino = inode->i_ino;
-	e->exe_dev = inode->i_sb->s_dev;
+	e->exe_ino = FIELD(inode, i_ino);
+	e->exe_dev = FIELD(inode, i_sb, s_dev);
 	e->exec_flags = 0;
-	if ((mode & S_ISUID) && inode->i_uid.val == e->euid)
+	if ((mode & S_ISUID) && FIELD(inode, i_uid.val) == e->euid)
 		e->exec_flags |= EDR_EXEC_SETUID;
-	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && inode->i_gid.val == e->egid)
+	if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    FIELD(inode, i_gid.val) == e->egid)
 		e->exec_flags |= EDR_EXEC_SETGID;
-	if (bprm->buf[0] == 0x7f && bprm->buf[ELF_CLASS_AT] == ELFCLASS32)
+	if (FIELD(bprm, buf[0]) == 0x7f && FIELD(bprm, buf[ELF_CLASS_AT]) == ELFCLASS32)
 		e->exec_flags |= EDR_EXEC_COMPAT32;
-	if (inode->i_nlink == 0 || !dentry->d_hash.pprev) {
+	if (FIELD(inode, i_nlink) == 0 || !FIELD(dentry, d_hash.pprev)) {
 		e->exec_flags |= EDR_EXEC_DELETED;
 		/* Its dentry hangs in no tree, which no file with a path can bring about. mm/memfd.c */
-		bpf_probe_read_kernel(memfd, sizeof(memfd), dentry->d_name.name);
+		bpf_probe_read_kernel(memfd, sizeof(memfd), FIELD(dentry, d_name.name));
 		if (memfd[0] == 'm' && memfd[1] == 'e' && memfd[2] == 'm' && memfd[3] == 'f' &&
-		    memfd[4] == 'd' && memfd[5] == ':' && dentry->d_parent == dentry)
+		    memfd[4] == 'd' && memfd[5] == ':' && FIELD(dentry, d_parent) == dentry)
 			e->exec_flags |= EDR_EXEC_MEMFD;
 	}
 }
@@ -118,14 +119,14 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 					struct linux_binprm *bprm)
 {
 	struct edr_exec *e = &s->exec;
-	struct mm_struct *mm = task->mm;
-	struct file *exe = mm->exe_file;
-	const char *filename = bprm->filename, *interp = bprm->interp;
+	struct mm_struct *mm = FIELD(task, mm);
+	struct file *exe = FIELD(mm, exe_file);
+	const char *filename = FIELD(bprm, filename), *interp = FIELD(bprm, interp);
 	bool skip = false;
 	u32 at = sizeof(*e), off, flags = 0;
 	u64 cgroup_id = cgroup_note(s, task, &skip);
 
-	header_init(&s->hdr, EDR_EXEC, 0, task->group_leader->start_boottime);
+	header_init(&s->hdr, EDR_EXEC, 0, FIELD(task, group_leader, start_boottime));
 	e->cgroup_id = cgroup_id;
 	exec_identity(e, task);
 	exec_file(e, exe, bprm);
@@ -137,7 +138,7 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 		return;
 	}
 	s->hdr.flags = flags;
-	e->argc = bprm->argc;
+	e->argc = FIELD(bprm, argc);
 	e->exec_tid = old_tid;
 	if (old_tid != s->hdr.tid)
 		e->exec_flags |= EDR_EXEC_BY_THREAD;
@@ -156,7 +157,8 @@ static __always_inline void exec_report(struct scratch *s, struct task_struct *t
 	}
 	at += e->interp.len;
 	e->argv.off = at;
-	e->argv.len = exec_argv(s, at, mm->arg_start, mm->arg_end - mm->arg_start);
+	e->argv.len =
+		exec_argv(s, at, FIELD(mm, arg_start), FIELD(mm, arg_end) - FIELD(mm, arg_start));
 	at += e->argv.len;
 	s->hdr.len = at;
 	if (at <= EDR_RECORD_MAX)
@@ -171,9 +173,9 @@ static __always_inline int process_execs(struct bpf_raw_tracepoint_args *ctx, bo
 
 	if (done_before(EDR_EXEC, again))
 		return 0;
-	if (old_tid != (u32)task->pid) /* no thread has that tid any more */
+	if (old_tid != (u32)FIELD(task, pid)) /* no thread has that tid any more */
 		calls_forget(old_tid);
-	if ((u32)task->tgid == self_tgid)
+	if ((u32)FIELD(task, tgid) == self_tgid)
 		return 0;
 	s = scratch_get(&slot);
 	if (!s) {
@@ -185,13 +187,13 @@ static __always_inline int process_execs(struct bpf_raw_tracepoint_args *ctx, bo
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC(TRACEPOINT "/sched_process_exec")
 int sched_process_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	return process_execs(ctx, false);
 }
 
-SEC("tp_btf/sched_process_exec")
+SEC(TRACEPOINT "/sched_process_exec")
 int sched_process_exec_again(struct bpf_raw_tracepoint_args *ctx)
 {
 	return process_execs(ctx, true);

@@ -66,7 +66,7 @@ static __always_inline u32 path_resolve(struct scratch *s, struct path *path,
 	u32 i;
 
 	s->path_at = EDR_PATH_MAX;
-	if (!path_in_mount(s, path->dentry, (u64)dentry)) {
+	if (!TYPED || !path_in_mount(s, path->dentry, (u64)dentry)) {
 		s->path_at = EDR_PATH_MAX;
 		dentry = BPF_CORE_READ(path, dentry);
 	}

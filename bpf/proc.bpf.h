@@ -46,12 +46,12 @@ struct {
 	__type(value, u32);
 } exits_reported SEC(".maps");
 
-#define SAME(field) (parent->field == child->field)
-#define SAME_NS(field) (of_parent->field == of_child->field)
+#define SAME(field) (FIELD(parent, field) == FIELD(child, field))
+#define SAME_NS(field) (FIELD(of_parent, field) == FIELD(of_child, field))
 
 static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct task_struct *child)
 {
-	struct nsproxy *of_parent = parent->nsproxy, *of_child = child->nsproxy;
+	struct nsproxy *of_parent = FIELD(parent, nsproxy), *of_child = FIELD(child, nsproxy);
 	u64 flags = 0;
 
 	flags |= SAME(mm) ? CLONE_VM : 0;
@@ -59,8 +59,8 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 	flags |= SAME(files) ? CLONE_FILES : 0;
 	flags |= SAME(sighand) ? CLONE_SIGHAND : 0;
 	flags |= SAME(tgid) ? CLONE_THREAD : 0;
-	if (!(flags & CLONE_THREAD) && child->real_parent != parent &&
-	    child->real_parent == parent->real_parent)
+	if (!(flags & CLONE_THREAD) && FIELD(child, real_parent) != parent &&
+	    FIELD(child, real_parent) == FIELD(parent, real_parent))
 		flags |= CLONE_PARENT;
 	if (of_parent != of_child) {
 		flags |= SAME_NS(mnt_ns) ? 0 : CLONE_NEWNS;
@@ -70,7 +70,7 @@ static __always_inline u64 clone_flags_seen(struct task_struct *parent, struct t
 		flags |= SAME_NS(net_ns) ? 0 : CLONE_NEWNET;
 		flags |= SAME_NS(pid_ns_for_children) ? 0 : CLONE_NEWPID;
 	}
-	flags |= parent->cred->user_ns == child->cred->user_ns ? 0 : CLONE_NEWUSER;
+	flags |= FIELD(parent, cred, user_ns) == FIELD(child, cred, user_ns) ? 0 : CLONE_NEWUSER;
 	return flags;
 }
 
@@ -105,7 +105,7 @@ static __always_inline u64 clone_flags(struct task_struct *parent, struct task_s
 	u64 flags = clone_flags_seen(parent, child);
 
 	*op = EDR_FORK_UNKNOWN;
-	if (!(child->flags & (PF_KTHREAD | PF_IO_WORKER)))
+	if (!(FIELD(child, flags) & (PF_KTHREAD | PF_IO_WORKER)))
 		flags |= clone_flags_asked(op) & ~CLONE_SEEN_IN_CHILD;
 	return flags;
 }
@@ -120,14 +120,14 @@ static __always_inline void report_thread(struct task_struct *parent, struct tas
 {
 	struct edr_thread e;
 
-	header_init(&e.hdr, EDR_THREAD, sizeof(e), parent->group_leader->start_boottime);
+	header_init(&e.hdr, EDR_THREAD, sizeof(e), FIELD(parent, group_leader, start_boottime));
 	e.hdr.flags = kthread;
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
-	if (filtered(&e.hdr, e.comm, parent->cred->uid.val))
+	if (filtered(&e.hdr, e.comm, FIELD(parent, cred, uid.val)))
 		return;
 	e.clone_flags = call->flags;
 	e.fork_op = call->op;
-	e.child_tid = child->pid;
+	e.child_tid = FIELD(child, pid);
 	emit_noisy(&e, sizeof(e), EDR_THREAD);
 }
 
@@ -136,18 +136,18 @@ static __always_inline void report_fork(struct task_struct *parent, struct task_
 {
 	struct edr_fork e;
 
-	header_init(&e.hdr, EDR_FORK, sizeof(e), parent->group_leader->start_boottime);
+	header_init(&e.hdr, EDR_FORK, sizeof(e), FIELD(parent, group_leader, start_boottime));
 	e.hdr.flags = kthread;
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), &child->comm);
-	e.uid = parent->cred->uid.val;
-	e.child_pid = child->tgid;
-	e.child_start_ns = child->start_boottime;
+	e.uid = FIELD(parent, cred, uid.val);
+	e.child_pid = FIELD(child, tgid);
+	e.child_start_ns = FIELD(child, start_boottime);
 	if (filtered(&e.hdr, e.comm, e.uid)) {
 		filter_remember(e.child_pid, e.child_start_ns,
 				filter_by_process(e.hdr.tgid, e.hdr.start_ns));
 		return;
 	}
-	e.child_ppid = child->real_parent->tgid;
+	e.child_ppid = FIELD(child, real_parent, tgid);
 	e.clone_flags = call->flags;
 	e.fork_op = call->op;
 	emit_noisy(&e, sizeof(e), EDR_FORK);
@@ -156,27 +156,27 @@ static __always_inline void report_fork(struct task_struct *parent, struct task_
 static __always_inline int process_forks(struct bpf_raw_tracepoint_args *ctx, bool again)
 {
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
-	u32 kthread = child->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	u32 kthread = FIELD(child, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
 	struct clone_call call;
 
 	if (done_before(EDR_FORK, again))
 		return 0;
 	/* Once, before the two part: each pointer that is read costs the verifier a search through the kernel's BTF. */
 	call.flags = clone_flags(parent, child, &call.op);
-	if (parent->tgid == child->tgid)
+	if (SAME(tgid))
 		report_thread(parent, child, kthread, &call);
 	else
 		report_fork(parent, child, kthread, &call);
 	return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
+SEC(TRACEPOINT "/sched_process_fork")
 int sched_process_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	return process_forks(ctx, false);
 }
 
-SEC("tp_btf/sched_process_fork")
+SEC(TRACEPOINT "/sched_process_fork")
 int sched_process_fork_again(struct bpf_raw_tracepoint_args *ctx)
 {
 	return process_forks(ctx, true);
@@ -186,27 +186,27 @@ int sched_process_fork_again(struct bpf_raw_tracepoint_args *ctx)
 static __always_inline bool exit_of_process(struct bpf_raw_tracepoint_args *ctx,
 					    struct task_struct *task)
 {
-	struct signal_struct *signal = task->signal;
+	struct signal_struct *signal = FIELD(task, signal);
 	u64 start_ns;
 	u32 tgid;
 
 	if (exit_has_group_dead)
 		return ctx->args[1] & 1;
-	if (signal->live.counter != 0)
+	if (FIELD(signal, live.counter) != 0)
 		return false;
 	/* Two threads that end at once may both find nobody alive; and the one that has been reported may be gone by the
 	 * time that the other comes here, which then is the only one. */
-	start_ns = task->group_leader->start_boottime;
-	if (signal->nr_threads <= 1)
+	start_ns = FIELD(task, group_leader, start_boottime);
+	if (FIELD(signal, nr_threads) <= 1)
 		return !bpf_map_lookup_elem(&exits_reported, &start_ns);
-	tgid = task->tgid;
+	tgid = FIELD(task, tgid);
 	return !bpf_map_update_elem(&exits_reported, &start_ns, &tgid, BPF_NOEXIST);
 }
 
 static __always_inline int task_exits(struct bpf_raw_tracepoint_args *ctx, bool again)
 {
 	struct task_struct *task = (void *)ctx->args[0];
-	u32 tid = task->pid, status;
+	u32 tid = FIELD(task, pid), status;
 	struct signal_struct *signal;
 	struct edr_exit e;
 
@@ -215,18 +215,18 @@ static __always_inline int task_exits(struct bpf_raw_tracepoint_args *ctx, bool 
 	calls_forget(tid);
 	if (!exit_of_process(ctx, task))
 		return 0;
-	header_init(&e.hdr, EDR_EXIT, sizeof(e), task->group_leader->start_boottime);
-	e.hdr.flags = task->flags & PF_KTHREAD ? EDR_F_KTHREAD : 0;
+	header_init(&e.hdr, EDR_EXIT, sizeof(e), FIELD(task, group_leader, start_boottime));
+	e.hdr.flags = FIELD(task, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
 	bpf_get_current_comm(e.comm, sizeof(e.comm));
-	e.uid = task->cred->uid.val;
+	e.uid = FIELD(task, cred, uid.val);
 	if (filtered(&e.hdr, e.comm, e.uid)) {
 		filter_remember(e.hdr.tgid, 0, false);
 		return 0;
 	}
 	/* What wait() will say: kernel/exit.c, wait_task_zombie() */
-	signal = task->signal;
-	status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code
-						   : task->group_leader->exit_code;
+	signal = FIELD(task, signal);
+	status = FIELD(signal, flags) & SIGNAL_GROUP_EXIT ? FIELD(signal, group_exit_code)
+							  : FIELD(task, group_leader, exit_code);
 	e.exit_code = status >> 8 & 0xff;
 	e.signal = status & 0x7f;
 	e.core_dumped = !!(status & 0x80);
@@ -235,13 +235,13 @@ static __always_inline int task_exits(struct bpf_raw_tracepoint_args *ctx, bool 
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC(TRACEPOINT "/sched_process_exit")
 int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	return task_exits(ctx, false);
 }
 
-SEC("tp_btf/sched_process_exit")
+SEC(TRACEPOINT "/sched_process_exit")
 int sched_process_exit_again(struct bpf_raw_tracepoint_args *ctx)
 {
 	return task_exits(ctx, true);

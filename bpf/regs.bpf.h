@@ -11,6 +11,7 @@
 #define TS_COMPAT 2	  /* arch/x86/include/asm/thread_info.h: a 32-bit call */
 #define USER_CS 0x33	  /* arch/x86/include/asm/segment.h */
 #define USER_DS 0x2b
+#define FRED_PADDING 16	    /* on top of the stack, with CONFIG_X86_FRED (6.9) */
 #define PSR_MODE32_BIT 0x10 /* arch/arm64/include/uapi/asm/ptrace.h */
 
 struct entered {
@@ -21,6 +22,9 @@ struct entered {
 #define ON_X86 bpf_core_field_exists(((struct pt_regs___x86 *)0)->orig_ax)
 
 #define REG(regs, field) (TASK_TYPED ? (regs)->field : BPF_CORE_READ(regs, field))
+
+/* With FRED there is more behind the 16 bits of a segment; kernels on which the typed programs look have none. */
+#define SEGMENT(regs, field) (TYPED ? REG(regs, field) : (u16)REG(regs, field))
 
 static __always_inline void *entry_regs(void)
 {
@@ -39,7 +43,9 @@ static __always_inline bool entered_x86(struct entered *c)
 
 	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
 		return false;
-	if (!TASK_TYPED && (REG(regs, cs) != USER_CS || REG(regs, ss) != USER_DS))
+	if (!TYPED && SEGMENT(regs, ss) != USER_DS)
+		regs = (void *)regs - FRED_PADDING;
+	if (!TASK_TYPED && (SEGMENT(regs, cs) != USER_CS || SEGMENT(regs, ss) != USER_DS))
 		return false; /* a stack of another size */
 	c->nr = REG(regs, orig_ax);
 	c->args[0] = REG(regs, di);

@@ -55,12 +55,13 @@ static __always_inline bool announced_take(u64 cookie)
 	return !bpf_map_delete_elem(&announced, &cookie);
 }
 
-/* A number for a socket. The difference of two pointers is one that the verifier lets us reckon with. */
+/* A number for a socket. Of pointers that have types it is their difference that the verifier lets us reckon with. */
 static __always_inline u64 sock_key(struct sock *sk)
 {
 	u64 key = (u64)sk;
 
-	asm volatile("%0 -= %1" : "+r"(key) : "r"(&reader_state));
+	if (TYPED)
+		asm volatile("%0 -= %1" : "+r"(key) : "r"(&reader_state));
 	return key;
 }
 
@@ -82,20 +83,20 @@ static __always_inline void connect_identity(struct edr_connect *e, u64 ids)
 /* The peer's address from the socket itself; its length. */
 static __always_inline u32 sock_peer(struct sock *sk, u8 *to)
 {
-	if (sk->__sk_common.skc_family == AF_INET) {
+	if (FIELD(sk, __sk_common.skc_family) == AF_INET) {
 		struct sockaddr_in_ *in = (void *)to;
 
 		__builtin_memset(in, 0, sizeof(*in));
 		in->family = AF_INET;
-		in->port = sk->__sk_common.skc_dport;
-		in->addr = sk->__sk_common.skc_daddr;
+		in->port = FIELD(sk, __sk_common.skc_dport);
+		in->addr = FIELD(sk, __sk_common.skc_daddr);
 		return sizeof(*in);
 	} else {
 		struct sockaddr_in6_ *in6 = (void *)to;
 
 		__builtin_memset(in6, 0, sizeof(*in6));
 		in6->family = AF_INET6;
-		in6->port = sk->__sk_common.skc_dport;
+		in6->port = FIELD(sk, __sk_common.skc_dport);
 		bpf_probe_read_kernel(in6->addr, sizeof(in6->addr), &sk->__sk_common.skc_v6_daddr);
 		return sizeof(*in6);
 	}
@@ -135,7 +136,7 @@ static __always_inline bool connect_has_begun(u64 key, const struct connect_call
 /* In the context of the process that connects. */
 static __always_inline void tcp_connect_begins(struct sock *sk, bool again)
 {
-	u64 cookie = sk->__sk_common.skc_cookie.counter, key = sock_key(sk);
+	u64 cookie = FIELD(sk, __sk_common.skc_cookie.counter), key = sock_key(sk);
 	u64 ids = bpf_get_current_pid_tgid();
 	struct connect_call *call = connect_call_of(ids);
 	struct pending_connect pending = {};
@@ -158,7 +159,7 @@ static __always_inline void tcp_connect_begins(struct sock *sk, bool again)
 	if (cookie && announced_take(cookie))
 		return;
 	r.e.protocol = IPPROTO_TCP;
-	r.e.sock_type = sk->sk_type;
+	r.e.sock_type = FIELD(sk, sk_type);
 	connect_emit(&r, sock_peer(sk, r.addr));
 }
 
@@ -176,7 +177,7 @@ static __always_inline void tcp_connect_ends(struct sock *sk, int from, int stat
 		sock_peer(sk, peer);
 	if (!connect_ends(key, p, from, peer))
 		return;
-	err = sk->sk_err;
+	err = FIELD(sk, sk_err);
 	p->result = from == TCP_ESTABLISHED || state == TCP_ESTABLISHED ? 0
 		    : err						? -err
 									: EDR_RESULT_UNKNOWN;
@@ -189,21 +190,21 @@ static __always_inline int socket_changes(struct bpf_raw_tracepoint_args *ctx, b
 	struct sock *sk = (void *)ctx->args[0];
 	int from = ctx->args[1], to = ctx->args[2];
 
-	if (to == TCP_SYN_SENT && sk->sk_protocol == IPPROTO_TCP)
+	if (to == TCP_SYN_SENT && FIELD(sk, sk_protocol) == IPPROTO_TCP)
 		tcp_connect_begins(sk, again);
 	else if (connect_may_end(from, to))
 		tcp_connect_ends(sk, from, to);
 	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
+SEC(TRACEPOINT "/inet_sock_set_state")
 int inet_sock_set_state(struct bpf_raw_tracepoint_args *ctx)
 {
 	return socket_changes(ctx, false);
 }
 
 /* Finds what has ended already where the first copy has run. */
-SEC("tp_btf/inet_sock_set_state")
+SEC(TRACEPOINT "/inet_sock_set_state")
 int inet_sock_set_state_again(struct bpf_raw_tracepoint_args *ctx)
 {
 	return socket_changes(ctx, true);
