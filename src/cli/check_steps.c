@@ -14,7 +14,7 @@ const char *const step_words[] = { [STEP_TAKEN] = "taken",
 
 static bool is_bpf(const struct source_ops *ops)
 {
-	return ops == &source_bpf || ops == &source_bpf_plain;
+	return ops == &source_bpf || ops == &source_bpf_raw || ops == &source_bpf_plain;
 }
 
 static int try_bpf(struct check_steps *s, struct check_step *step, const struct source_config *cfg,
@@ -121,7 +121,8 @@ void check_steps_print(const struct check_steps *s)
 {
 	static const char *const what[CHECK_MAX_STEPS] = {
 		"BPF programs fitted to this kernel (CO-RE)",
-		"BPF programs for kernels without BTF", "trace events of the kernel"
+		"the same, fitted by the file of btf_path", "BPF programs for kernels without BTF",
+		"trace events of the kernel"
 	};
 	size_t i;
 

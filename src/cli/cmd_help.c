@@ -25,7 +25,7 @@ static void print_options(void)
 	     "  -o, --output FILE      append events as JSON      --stdout    print them\n"
 	     "  -d, --debug            print events for people    --record FILE  for replay\n"
 	     "      --reports-dir DIR  where reports go           --hooks default|lean\n"
-	     "      --source auto|bpf|bpf-plain|ftrace|replay     --fallback-ftrace\n"
+	     "      --source auto|bpf|bpf-btf|bpf-plain|ftrace|replay  --fallback-ftrace\n"
 	     "      --set SECTION.KEY=VALUE  any key of linux-edr.conf, see show-config\n"
 	     "      --json  (check, show-config, version)         --sample  (show-config)\n"
 	     "\n"

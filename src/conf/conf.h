@@ -43,7 +43,7 @@ struct conf {
 	unsigned checkpoint_interval; /* s; 0: none */
 	char *chain_key_file;	      /* empty: none */
 	/* [SOURCE] */
-	char *source;			      /* auto, bpf, bpf-plain, ftrace, replay */
+	char *source;			      /* auto, bpf, bpf-btf, bpf-plain, ftrace, replay */
 	char *hooks;			      /* default, lean */
 	unsigned ring_exec_kb, ring_noisy_kb; /* 0: a share of memory_mb */
 	char *btf_path;			      /* empty: none */

@@ -81,7 +81,8 @@ static bool check_syscall(const char *value, struct buf *why)
 	return false;
 }
 
-static const char *const sources[] = { "auto", "bpf", "bpf-plain", "ftrace", "replay", NULL };
+static const char *const sources[] = { "auto",	 "bpf",	   "bpf-btf", "bpf-plain",
+				       "ftrace", "replay", NULL };
 static const char *const analyze[] = { "never", "findings", "changed", "always", NULL };
 static const char *const on_off[] = { "on", "off", NULL };
 static const char *const hooks[] = { "default", "lean", NULL };
@@ -151,17 +152,19 @@ const struct conf_key conf_table[] = {
 	{ "SOURCE", "source", CONF_CHOICE, 0, AT(source), "auto", .choices = sources,
 	  OPTION("source", 0, "SOURCE"),
 	  .help = "Where events come from: auto (the best that this host offers: the first of the "
-		  "next three that works), bpf, bpf-plain (for kernels without BTF), ftrace, or "
-		  "replay (a capture). docs/sources.md says what each cannot see." },
+		  "next four that works), bpf, bpf-btf (for kernels without BTF, by the file of "
+		  "btf_path), bpf-plain (for them without such a file), ftrace, or replay (a "
+		  "capture). docs/sources.md says what each cannot see." },
 	{ "SOURCE", "hooks", CONF_CHOICE, 0, AT(hooks), "default", .choices = hooks,
 	  OPTION("hooks", 0, "MODE"),
 	  .help = "default: system call tracepoints too. lean: none of them, so that no system "
 		  "call of the host gets slower; docs/hooks.md says what is not seen then." },
 	{ "SOURCE", "btf_path", CONF_STRING, CONF_MAY_BE_EMPTY, AT(btf_path), "",
 	  OPTION("btf-path", 0, "FILE"),
-	  .help = "File with the BTF of the kernel that runs, compared with the kernel's own, byte "
-		  "for byte; another kernel's is never used. docs/sources.md says why it cannot "
-		  "stand in for a BTF that the kernel lacks. Empty: none." },
+	  .help = "For a kernel without BTF: the vmlinux of that very kernel, with BTF, as its "
+		  "debug "
+		  "package has it or after `pahole -J vmlinux`. A file with another build-id, or "
+		  "none, is refused. docs/sources.md. Empty: none." },
 	{ "SOURCE", "ring_exec_kb", CONF_UINT, 0, AT(ring_exec_kb), "0", 0, 1048576,
 	  .help = "KiB of the kernel buffer for exec events; rounded up to a power of two. 0: a "
 		  "16th of memory_mb, down to a power of two." },

@@ -207,6 +207,12 @@ static int bpf_open(struct source **out, const struct source_config *cfg, char *
 	return open_kind(out, &bpf_kind_edr, cfg, err, err_size);
 }
 
+static int raw_open(struct source **out, const struct source_config *cfg, char *err,
+		    size_t err_size)
+{
+	return open_kind(out, &bpf_kind_raw, cfg, err, err_size);
+}
+
 static int plain_open(struct source **out, const struct source_config *cfg, char *err,
 		      size_t err_size)
 {
@@ -432,6 +438,16 @@ const struct source_ops source_bpf = {
 	.cost = bpf_cost,
 };
 
+const struct source_ops source_bpf_raw = {
+	.name = "bpf-btf",
+	.open = raw_open,
+	.pump = bpf_pump,
+	.drain = bpf_drain,
+	.totals = bpf_totals,
+	.close = bpf_close,
+	.cost = bpf_cost,
+};
+
 const struct source_ops source_bpf_plain = {
 	.name = "bpf-plain",
 	.open = plain_open,
@@ -444,7 +460,9 @@ const struct source_ops source_bpf_plain = {
 
 static const struct bpf_kind *kind_of(const struct source_ops *ops)
 {
-	return ops == &source_bpf_plain ? &bpf_kind_plain : &bpf_kind_edr;
+	return ops == &source_bpf_plain ? &bpf_kind_plain
+	       : ops == &source_bpf_raw ? &bpf_kind_raw
+					: &bpf_kind_edr;
 }
 
 int source_bpf_probe(const struct source_ops *ops, const struct source_config *cfg,

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* The CO-RE object: its programs, and what it needs of the kernel's BTF. */
+/* The CO-RE object: its programs, and what it needs of the kernel's BTF. bpf_raw.c has the same programs. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "edr/control.h"
 #include "edr.skel.h"
 #include "source/bpf_shared.h"
 
-static const struct bpf_row rows[] = {
+const struct bpf_row bpf_core_rows[BPF_CORE_ROWS] = {
 	{ "sched_process_exec", HOOK_RAW, "", true, "no exec is seen", NULL },
 	{ "sched_process_fork", HOOK_RAW, "", true, "forks and threads are not seen", NULL },
 	{ "sched_process_exit", HOOK_RAW, "", true, "exits are not seen", NULL },
@@ -29,37 +28,19 @@ static const struct bpf_row rows[] = {
 	  "the syscalls that were named are not seen", NULL },
 };
 
-/* A tracepoint's prototype in BTF has one parameter more than it has arguments: the first is its data. */
-static unsigned tracepoint_args(const struct btf *btf, const char *tracepoint)
+static int open_edr(struct bpf_skel *skel, const struct source_config *cfg,
+		    const struct bpf_types *types, char *err, size_t err_size)
 {
-	const struct btf_type *t;
-	char name[80];
-	int id;
+	struct edr_bpf *s = edr_bpf__open();
 
-	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
-	id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
-	t = id < 0 ? NULL : btf__type_by_id(btf, btf__type_by_id(btf, (unsigned)id)->type);
-	t = t && btf_is_ptr(t) ? btf__type_by_id(btf, t->type) : NULL;
-	return t && btf_is_func_proto(t) && btf_vlen(t) ? btf_vlen(t) - 1U : 0;
-}
-
-static int open_edr(struct bpf_skel *skel, const struct source_config *cfg, const struct btf *btf,
-		    char *err, size_t err_size)
-{
-	struct edr_bpf *s;
-
-	/* The kernel's own is as good as any; and without it typed tracepoints cannot be had, whatever a file says. */
-	if (!btf && cfg->btf_path && *cfg->btf_path) {
-		snprintf(err, err_size,
-			 "the kernel has no BTF, and without it does not attach programs to typed "
-			 "tracepoints, whatever the file of btf_path says");
-		return -ESRCH;
-	}
-	s = edr_bpf__open();
+	(void)cfg;
+	(void)err;
+	(void)err_size;
 	if (!s)
 		return -errno;
 	BPF_SKEL_BIND(skel, s);
-	s->rodata->exit_has_group_dead = btf && tracepoint_args(btf, "sched_process_exit") >= 2;
+	s->rodata->exit_has_group_dead =
+		bpf_types_tracepoint_args(types, "sched_process_exit") >= 2;
 	return 0;
 }
 
@@ -80,8 +61,8 @@ static void destroy_edr(struct bpf_skel *skel)
 
 const struct bpf_kind bpf_kind_edr = {
 	.name = "bpf",
-	.rows = rows,
-	.n_rows = sizeof(rows) / sizeof(rows[0]),
+	.rows = bpf_core_rows,
+	.n_rows = BPF_CORE_ROWS,
 	.open = open_edr,
 	.load = load_edr,
 	.destroy = destroy_edr,

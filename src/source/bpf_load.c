@@ -211,10 +211,10 @@ static int fill_scratch(struct bpf_skel *skel)
 }
 
 /* 0, or -errno with a sentence in err. */
-static int open_skeleton(struct bpf_load *l, const struct source_config *cfg, const struct btf *btf,
-			 char *err, size_t err_size)
+static int open_skeleton(struct bpf_load *l, const struct source_config *cfg,
+			 const struct bpf_types *types, char *err, size_t err_size)
 {
-	int e = l->kind->open(&l->skel, cfg, btf, err, err_size);
+	int e = l->kind->open(&l->skel, cfg, types, err, err_size);
 
 	if (e) {
 		if (!err[0])
@@ -254,7 +254,8 @@ static void choose(struct bpf_load *l, const bool *off)
 }
 
 /* Loads each wanted program alone and marks those that this kernel refuses. True when one was found. */
-static bool find_refused(struct bpf_load *l, const struct source_config *cfg, const struct btf *btf)
+static bool find_refused(struct bpf_load *l, const struct source_config *cfg,
+			 const struct bpf_types *types)
 {
 	const struct bpf_skel all = l->skel;
 	bool off[BPF_LOAD_PROGRAMS], found = false;
@@ -267,7 +268,7 @@ static bool find_refused(struct bpf_load *l, const struct source_config *cfg, co
 			continue;
 		memset(off, true, sizeof(off));
 		off[i] = false;
-		if (open_skeleton(l, cfg, btf, ignored, sizeof(ignored)))
+		if (open_skeleton(l, cfg, types, ignored, sizeof(ignored)))
 			break;
 		choose(l, off);
 		e = l->kind->load(&l->skel);
@@ -283,7 +284,7 @@ static bool find_refused(struct bpf_load *l, const struct source_config *cfg, co
 	return found;
 }
 
-static void say_load_error(int e, char *err, size_t err_size)
+static void say_load_error(const struct bpf_kind *kind, int e, char *err, size_t err_size)
 {
 	struct rlimit limit = { 0, 0 };
 
@@ -306,11 +307,12 @@ static void say_load_error(int e, char *err, size_t err_size)
 			 "the kernel does not let us load BPF programs: run as root, or give "
 			 "CAP_BPF, "
 			 "CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_RESOURCE");
-	else if (e == -ESRCH || e == -ENOENT)
+	else if (!kind->by_file && (e == -ESRCH || e == -ENOENT))
 		snprintf(err, err_size,
 			 "the kernel has no BTF (/sys/kernel/btf/vmlinux): the BPF programs cannot "
 			 "be fitted "
-			 "to it; a kernel with CONFIG_DEBUG_INFO_BTF is needed");
+			 "to it; a kernel with CONFIG_DEBUG_INFO_BTF is needed, or a file with its "
+			 "BTF (btf_path)");
 	else
 		snprintf(err, err_size, "the BPF programs cannot be loaded: %s (%s)", strerror(-e),
 			 libbpf_said);
@@ -325,21 +327,21 @@ static int load_all(struct bpf_load *l)
 }
 
 /* After e: what this kernel refuses is left out, if it is not all. e, or what it came to then. */
-static int load_rest(struct bpf_load *l, const struct source_config *cfg, int e, char *err,
-		     size_t err_size)
+static int load_rest(struct bpf_load *l, const struct source_config *cfg, struct bpf_types *types,
+		     int e, char *err, size_t err_size)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-
-	if ((btf || l->kind == &bpf_kind_plain) && find_refused(l, cfg, btf) &&
+	bpf_types_read(types);
+	if ((types->btf || l->kind == &bpf_kind_plain) && find_refused(l, cfg, types) &&
 	    l->programs[0].state == SOURCE_PROGRAM_USED) {
 		l->kind->destroy(&l->skel);
-		e = open_skeleton(l, cfg, btf, err, err_size) ? -EIO : load_all(l);
+		e = open_skeleton(l, cfg, types, err, err_size) ? -EIO : load_all(l);
 	}
-	btf__free(btf);
+	bpf_types_release(types);
 	return e;
 }
 
-static int load(struct bpf_load *l, const struct source_config *cfg, char *err, size_t err_size)
+static int load(struct bpf_load *l, const struct source_config *cfg, struct bpf_types *types,
+		char *err, size_t err_size)
 {
 	int e = load_all(l);
 
@@ -347,9 +349,9 @@ static int load(struct bpf_load *l, const struct source_config *cfg, char *err, 
 		return 0;
 	err[0] = '\0';
 	if (e != -EPERM)
-		e = load_rest(l, cfg, e, err, err_size);
+		e = load_rest(l, cfg, types, e, err, err_size);
 	if (e && !err[0])
-		say_load_error(e, err, err_size);
+		say_load_error(l->kind, e, err, err_size);
 	return e;
 }
 
@@ -524,18 +526,48 @@ static void judge_btf_path(struct bpf_load *l, const struct source_config *cfg,
 {
 	char why[160];
 
-	if (!btf || !cfg->btf_path || !*cfg->btf_path ||
+	if (l->kind->by_file || !btf || !cfg->btf_path || !*cfg->btf_path ||
 	    !bpf_btf_matches(cfg->btf_path, btf, why, sizeof(why)))
 		return;
 	buf_addf(&l->unresolved, "%s: it is not used, the kernel's own is", why);
 	buf_add(&l->unresolved, "", 1);
 }
 
+static int open_types(struct bpf_types *types, const struct bpf_kind *kind,
+		      const struct source_config *cfg, char *err, size_t err_size)
+{
+	if (kind->by_file && (!cfg->btf_path || !*cfg->btf_path)) {
+		snprintf(err, err_size, "btf_path names no file with the kernel's BTF");
+		return -ENOENT;
+	}
+	return bpf_types_open(types, kind->by_file ? cfg->btf_path : NULL, err, err_size);
+}
+
+/* All but what becomes of it when it fails. */
+static int open_with(struct bpf_load *l, const struct source_config *cfg, struct bpf_types *types,
+		     char *err, size_t err_size)
+{
+	const int cgroup_fd = cgroup_open_root(&l->part_of_cgroups);
+	int e;
+
+	name_programs(l, cfg, types->btf, cgroup_fd);
+	judge_btf_path(l, cfg, types->btf);
+	bpf_stats_judge(l, types->btf);
+	e = open_skeleton(l, cfg, types, err, err_size);
+	/* libbpf reads the kernel's types once more, and twice over while it does: not thrice. */
+	bpf_types_release(types);
+	e = e ? e : load(l, cfg, types, err, err_size);
+	e = e ? e : fill(l, cfg, cgroup_fd, err, err_size);
+	if (cgroup_fd >= 0)
+		close(cgroup_fd);
+	return e;
+}
+
 int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct source_config *cfg,
 		  char *err, size_t err_size)
 {
-	struct btf *btf;
-	int cgroup_fd, e;
+	struct bpf_types types;
+	int e;
 
 	memset(l, 0, sizeof(*l));
 	l->kind = kind;
@@ -543,19 +575,11 @@ int bpf_load_open(struct bpf_load *l, const struct bpf_kind *kind, const struct 
 	err[0] = libbpf_said[0] = '\0';
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(on_libbpf);
-	btf = btf__load_vmlinux_btf();
-	cgroup_fd = cgroup_open_root(&l->part_of_cgroups);
-	name_programs(l, cfg, btf, cgroup_fd);
-
-	judge_btf_path(l, cfg, btf);
-	bpf_stats_judge(l, btf);
-	e = open_skeleton(l, cfg, btf, err, err_size);
-	/* libbpf reads the kernel's types once more, and twice over while it does: not thrice. */
-	btf__free(btf);
-	e = e ? e : load(l, cfg, err, err_size);
-	e = e ? e : fill(l, cfg, cgroup_fd, err, err_size);
-	if (cgroup_fd >= 0)
-		close(cgroup_fd);
+	e = open_types(&types, kind, cfg, err, err_size);
+	if (e)
+		return e;
+	e = open_with(l, cfg, &types, err, err_size);
+	bpf_types_close(&types);
 	if (e)
 		bpf_load_close(l);
 	return e;

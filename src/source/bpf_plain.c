@@ -97,13 +97,13 @@ static void set_fields(struct edr_tracepoint_fields *fields)
 	}
 }
 
-static int open_plain(struct bpf_skel *skel, const struct source_config *cfg, const struct btf *btf,
-		      char *err, size_t err_size)
+static int open_plain(struct bpf_skel *skel, const struct source_config *cfg,
+		      const struct bpf_types *types, char *err, size_t err_size)
 {
 	struct plain_bpf *s = plain_bpf__open();
 
 	(void)cfg;
-	(void)btf;
+	(void)types;
 	(void)err;
 	(void)err_size;
 	if (!s)

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two BPF objects, bpf/edr.bpf.c and bpf/plain.bpf.c, as the loader sees them: the same rings, maps and settings, other
+ * The BPF objects, bpf/edr.bpf.c, raw.bpf.c and plain.bpf.c, as the loader sees them: the same rings, maps and settings, other
  * programs. Private to the source room.
  */
 #ifndef EDR_SOURCE_BPF_SHARED_H
 #define EDR_SOURCE_BPF_SHARED_H
 
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include "edr/control.h"
+#include "source/bpf_btf.h"
 #include "source/source.h"
 #include "util/buf.h"
 
 enum bpf_hook {
-	HOOK_RAW,   /* a tracepoint by its types: needs the kernel's BTF */
+	HOOK_RAW, /* a tracepoint by its arguments, with types or without: needs the kernel's BTF */
 	HOOK_EVENT, /* a tracepoint by its fields */
 	HOOK_SYSCALL,
 	HOOK_CGROUP,
@@ -81,13 +81,14 @@ struct bpf_skel {
 
 struct bpf_kind {
 	const char *name; /* of the source */
+	bool by_file;	  /* fitted by the file of btf_path */
 	const struct bpf_row *rows;
 	size_t n_rows;
 	/* May be NULL: what such a hook lacks here, though it is there; NULL: nothing. */
 	const char *(*missing)(const struct bpf_row *row);
-	/* btf: the kernel's, NULL where there is none. 0; or -errno, maybe with a sentence in err. */
-	int (*open)(struct bpf_skel *skel, const struct source_config *cfg, const struct btf *btf,
-		    char *err, size_t err_size);
+	/* 0; or -errno, maybe with a sentence in err. */
+	int (*open)(struct bpf_skel *skel, const struct source_config *cfg,
+		    const struct bpf_types *types, char *err, size_t err_size);
 	int (*load)(struct bpf_skel *skel);
 	void (*destroy)(struct bpf_skel *skel); /* safe on a zeroed one */
 	/* May be NULL: when all hooks are in place. 0 or -errno. */
@@ -96,6 +97,9 @@ struct bpf_kind {
 	void (*degraded)(const struct source_config *cfg, struct buf *out);
 };
 
-extern const struct bpf_kind bpf_kind_edr, bpf_kind_plain;
+extern const struct bpf_kind bpf_kind_edr, bpf_kind_raw, bpf_kind_plain;
+
+#define BPF_CORE_ROWS 12
+extern const struct bpf_row bpf_core_rows[BPF_CORE_ROWS]; /* of the first two */
 
 #endif

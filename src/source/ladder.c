@@ -9,7 +9,8 @@
 #include "source/tracefs.h"
 #include "util/log.h"
 
-const struct source_ops *const source_ladder[] = { &source_bpf, &source_bpf_plain, &source_ftrace };
+const struct source_ops *const source_ladder[] = { &source_bpf, &source_bpf_raw, &source_bpf_plain,
+						   &source_ftrace };
 const size_t source_ladder_n = sizeof(source_ladder) / sizeof(source_ladder[0]);
 
 const struct source_ops *source_by_name(const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ways to see this host, best first: the CO-RE BPF object, the BPF object without relocations, ftrace. With `auto` the
- * first that can be opened is taken: by trying, never by the kernel's version. docs/sources.md says what each cannot see.
+ * The ways to see this host, best first: the CO-RE BPF object, by the kernel's BTF or by that of a file; the BPF object without
+ * relocations; ftrace. With `auto` the first that can be opened is taken: by trying, never by the kernel's version. docs/sources.md says what each cannot see.
  */
 #ifndef EDR_SOURCE_LADDER_H
 #define EDR_SOURCE_LADDER_H

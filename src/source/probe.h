@@ -22,7 +22,7 @@ struct source_program {
 	edr_u64 runs, run_ns;
 };
 
-/* ops: source_bpf or source_bpf_plain. Loads and attaches the programs that cfg asks for, looks, takes them out again. >= 0: programs written to out (at most
+/* ops: source_bpf, source_bpf_raw or source_bpf_plain. Loads and attaches the programs that cfg asks for, looks, takes them out again. >= 0: programs written to out (at most
  * max); -errno with one sentence in err when not even the BPF object can be loaded. */
 int source_bpf_probe(const struct source_ops *ops, const struct source_config *cfg,
 		     struct source_program *out, size_t max, char *err, size_t err_size);

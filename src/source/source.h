@@ -40,7 +40,7 @@ struct source_config {
 	struct source_list
 		skip_cgroups; /* path from the root of the cgroup hierarchy, its children included */
 	struct source_list skip_paths; /* prefix of the resolved path of the executable */
-	const char *btf_path; /* a file with the BTF of the kernel that runs; NULL or "": none */
+	const char *btf_path; /* a vmlinux of the kernel that runs, with BTF; NULL or "": none */
 	/*
 	 * Why what would see more is not used, NUL-separated: the first lines of the host record's
 	 * `degraded`. It lives as long as the source is open.
@@ -118,6 +118,8 @@ struct source_ops {
 };
 
 extern const struct source_ops source_bpf;
+extern const struct source_ops
+	source_bpf_raw; /* for kernels without BTF, by the file of btf_path */
 extern const struct source_ops source_bpf_plain; /* for kernels without BTF */
 extern const struct source_ops source_ftrace;
 extern const struct source_ops source_trace_text; /* the same from text, at trace_path */

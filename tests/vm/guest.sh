@@ -139,9 +139,11 @@ watch() # DIRECTORY MODE OPTION...
 	if [ -e "$dir/broken" ]; then echo broken; else echo "done"; fi >"$dir/status"
 }
 
-check() # FILE
+check() # FILE OPTION...
 {
-	(agent check -c "$T/empty.conf") >"$1" 2>&1 </dev/null
+	file=$1
+	shift
+	(agent check -c "$T/empty.conf" "$@") >"$file" 2>&1 </dev/null
 }
 
 run_way() # NAME PREPARATION MODE OPTION...
@@ -159,7 +161,7 @@ run_way() # NAME PREPARATION MODE OPTION...
 		fi ;;
 	esac
 	if prepare "$preparation" 2>"$dir/log"; then
-		[ "$mode" != auto ] || check "$dir/check"
+		[ "$mode" != auto ] || check "$dir/check" "$@"
 		watch "$dir" "$mode" "$@"
 	else
 		echo cannot >"$dir/status"

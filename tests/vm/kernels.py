@@ -18,6 +18,7 @@ class Kernel:
     state: str = "plain"  # see guest.sh
     btf: bool = True  # has, or is let to have, BTF
     bpf: bool = True  # may load BPF programs
+    vmlinux: bool = False  # is its vmlinux in the guest, as VMLINUX?
     probes: bool = True  # must accept probes; of this machine's own kernel nothing is asked
     tests: bool = False  # do the tests of tests/kernel run there?
     short: bool = False  # is it in the short list?
@@ -41,14 +42,14 @@ class Kernel:
 KERNELS = (
     Kernel("5.10", "5.10, amd64", suites=("bullseye",), tests=True, short=True, lacks=NO_MPTCP),
     Kernel("6.1", "6.1, amd64", suites=("bookworm",), short=True),
-    Kernel("6.12", "6.12, amd64", suites=("trixie",), short=True),
+    Kernel("6.12", "6.12, amd64", suites=("trixie",), vmlinux=True, short=True),
     Kernel("newest", "newest, amd64", suites=NEWEST, tests=True, short=True),
     Kernel("5.10-arm64", "5.10, arm64", "arm64", ("bullseye",), lacks=NO_MPTCP),
     Kernel("6.1-arm64", "6.1, arm64", "arm64", ("bookworm",), short=True),
     Kernel("6.12-arm64", "6.12, arm64", "arm64", ("trixie",)),
     Kernel("newest-arm64", "newest, arm64", "arm64", NEWEST, tests=True),
-    Kernel("5.10-btf-hidden", "5.10, amd64, BTF hidden", suites=("bullseye",), state="btf-hidden", btf=False, short=True,
-           lacks=NO_MPTCP),
+    Kernel("5.10-btf-hidden", "5.10, amd64, BTF hidden", suites=("bullseye",), state="btf-hidden", btf=False, vmlinux=True,
+           short=True, lacks=NO_MPTCP),
     Kernel("5.10-no-btf", "5.10, amd64, built without BTF", btf=False, tests=True),
     Kernel("host", "this machine", probes=False, lacks=None),
     Kernel("host-btf-hidden", "this machine, BTF hidden", state="btf-hidden", btf=False, probes=False, lacks=None),
@@ -56,6 +57,9 @@ KERNELS = (
     Kernel("host-no-caps", "this machine, no capabilities for BPF", state="no-caps", bpf=False, probes=False,
            lacks=None),
 )
+
+
+VMLINUX, NO_VMLINUX = "/opt/vmlinux", "/opt/linux-edr-bpf"  # the file for btf_path, and one that is not it
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,14 @@ class Way:
         """Must this way work on that kernel?"""
         if self.name == "bpf":
             return kernel.btf and kernel.bpf
+        if self.name == "bpf-btf":
+            return kernel.vmlinux and kernel.bpf
         return kernel.bpf or self.name != "bpf-plain"
 
 
 WAYS = (
     Way("bpf", "BPF, CO-RE", "--source bpf", exact=True, unseen="hooks.md"),
+    Way("bpf-btf", "BPF, CO-RE by a file", f"--source bpf-btf --btf-path {VMLINUX}", exact=True, unseen="hooks.md"),
     Way("bpf-plain", "BPF without CO-RE", "--source bpf-plain", mode="bpf-plain", all_args=True,
         unseen="sources.md"),
     Way("ftrace", "ftrace, argument probes", "--source ftrace", mode="ftrace", unseen="sources.md"),
@@ -85,7 +92,7 @@ WAYS = (
         unseen="sources.md"),
 )
 
-LADDER = ("bpf", "bpf-plain", "ftrace")
+LADDER = ("bpf", "bpf-btf", "bpf-plain", "ftrace")
 
 
 @dataclass(frozen=True)
@@ -96,22 +103,28 @@ class Auto:
     preparation: str = "-"  # see guest.sh
     btf: bool = True
     bpf: bool = True
+    file: str = ""  # for btf_path
+    why: str = ""  # it cannot be used
 
     def possible(self, kernel):
-        """Does the preparation take away something that is there?"""
+        """Does the preparation take away something that is there? Does the file matter?"""
+        if self.file:
+            return kernel.vmlinux and not kernel.btf
         return self.preparation == "-" or (kernel.state == "plain" and (self.btf or kernel.btf))
 
     def expected(self, kernel):
         """The steps that must be refused, and the one that must be taken."""
-        step = 2
+        step = 3
         if kernel.bpf and self.bpf:
-            step = 0 if kernel.btf and self.btf else 1
+            step = 0 if kernel.btf and self.btf else 1 if self.file == VMLINUX else 2
         return LADDER[:step], LADDER[step]
 
 
 AUTOS = (
     Auto("auto", "as it is"),
     Auto("auto-btf-hidden", "BTF hidden", preparation="btf-hidden", btf=False),
+    Auto("auto-file", "the vmlinux as btf_path", file=VMLINUX),
+    Auto("auto-wrong-file", "another file as btf_path", file=NO_VMLINUX, why="their build-ids differ"),
     Auto("auto-no-bpf", "BPF refused", preparation="no-bpf", bpf=False),
 )
 

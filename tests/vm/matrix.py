@@ -106,6 +106,8 @@ def judge_auto(kernel, auto, cell):
         wrong.append(f"took {cell['source']}, not {taken}")
     said = {step for step in LADDER if any(d.startswith(f"{step} is not used: ")
                                                                     for d in cell["degraded"])}
+    if auto.why and not any(d.startswith("bpf-btf is not used: ") and auto.why in d for d in cell["degraded"]):
+        wrong.append(f"`degraded` does not say of the file that {auto.why}")
     if said != set(refused):
         wrong.append(f"`degraded` tells that {sorted(said)} is not used, not {sorted(refused)}")
     late = any(d.startswith(NO_ARGS) for d in cell["degraded"])

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import cost
 import debian
 import kernels
 import matrix
+import vmlinux
 
 DIED = "the guest died: "
 
@@ -159,8 +161,8 @@ def tools(image, sysroot):
 def row_lists(kernel, options):
     """What guest.sh is to do on that kernel: its files WAYS and TESTS."""
     ways = [f"{way.name} {way.preparation} {way.mode} {way.options}\n" for way in options.ways]
-    ways += [f"{auto.name} {auto.preparation} auto --source auto\n" for auto in kernels.AUTOS
-             if options.auto and auto.possible(kernel)]
+    ways += [f"{auto.name} {auto.preparation} auto --source auto{' --btf-path ' if auto.file else ''}{auto.file}\n"
+             for auto in kernels.AUTOS if options.auto and auto.possible(kernel)]
     tests = [f"{test.name} {test.script} {test.arguments}\n" for test in options.tests if kernel.tests]
     return "".join(ways), "".join(tests)
 
@@ -192,9 +194,18 @@ def run_host(kernel, made, out, options):
     return None
 
 
+def put_vmlinux(kernel, path, image):
+    try:
+        image.put(kernels.VMLINUX, vmlinux.of_image(path), stat.S_IFREG | 0o644)
+    except (OSError, ValueError, subprocess.CalledProcessError) as e:
+        raise boot.Trouble(f"{kernel.name}: no vmlinux can be had from its image: {e}") from e
+
+
 def run_guest(kernel, made, out, options):
     image = boot.Initramfs(kernel.arch, made["busybox"], made["sysroot"])
     image.add(made["package"], "/opt")
+    if kernel.vmlinux:
+        put_vmlinux(kernel, made["image"], image)
     ways, tests = row_lists(kernel, options)
     if tests:
         tools(image, made["sysroot"])
