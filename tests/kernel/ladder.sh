@@ -14,13 +14,13 @@ agent_sync || die "the agent has not come up"
 agent_stop
 assert_eq "exit status" 0 "$STATUS"
 assert_eq "source" ftrace "$(cells | xargs jq -r .source | sort -u)"
-for step in bpf bpf-plain; do
+for step in bpf bpf-btf bpf-plain; do
 	assert_eq "reasons why $step is not used" 1 "$(events_off "$step is not used: ")"
 done
 cells | head -n 1 | xargs jq -r '.degraded[]' | head -n 2
 assert_ge "execs told" 1 "$(events_count '.type == "exec"')"
 $LAUNCH "$EDR_BINARY" check -c "$T/empty.conf" --json >"$T/check" 2>"$T/check.err" || :
-assert_eq "check: the sources" "bpf refused, bpf-plain refused, ftrace taken" \
+assert_eq "check: the sources" "bpf refused, bpf-btf refused, bpf-plain refused, ftrace taken" \
 	"$(jq -r '[.sources[] | "\(.name) \(.state)"] | join(", ")' "$T/check")"
 
 # More than a filter takes.

@@ -75,7 +75,7 @@ wrong 64 "needs the file" replay
 wrong 64 "replay takes at most 1 argument" replay a b
 wrong 64 "unknown option" run --json
 wrong 64 "hooks must be default or lean; did you mean lean?" show-config --hooks leen
-wrong 64 "source must be auto, bpf, bpf-plain, ftrace or replay" show-config --source netlink
+wrong 64 "source must be auto, bpf, bpf-btf, bpf-plain, ftrace or replay" show-config --source netlink
 wrong 64 "did you mean bpf? It is 'bfp'" show-config --source bfp
 wrong 64 "there is no 'openatt'; did you mean openat?" show-config --set ADVANCED.syscalls_to_trace=execve,openatt
 wrong 64 "there is no 'frobnicate', as in" show-config --set ADVANCED.syscalls_to_trace=frobnicate
@@ -182,7 +182,7 @@ case $got in
 esac
 jq -e --argjson status $got '.exit_status == $status and (.checks | length > 5) and
 	(.result | IN("ok", "degraded", "unavailable", "no_permission")) and
-	(.sources | map(.name) == ["bpf", "bpf-plain", "ftrace"]) and
+	(.sources | map(.name) == ["bpf", "bpf-btf", "bpf-plain", "ftrace"]) and
 	(.source as $taken | [.sources[] | select(.state == "taken") | .name] | . == [] or . == [$taken]) and
 	all(.sources[]; (.state == "refused") == (.why != ""))' check.json >/dev/null || fail "check --json"
 "$program" check >out 2>err || :

@@ -57,7 +57,7 @@ static const struct sample {
 	{ "SOURCE",
 	  "source",
 	  "auto",
-	  { "bpf", "bpf-plain", "replay" },
+	  { "bpf", "bpf-btf", "replay" },
 	  "bfp",
 	  "did you mean bpf?" },
 	{ "SOURCE", "hooks", "default", { "lean", "lean", "lean" }, "leen", "did you mean lean?" },

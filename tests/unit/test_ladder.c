@@ -123,6 +123,7 @@ END_TEST
 START_TEST(test_names)
 {
 	ck_assert_ptr_eq(source_by_name("bpf"), &source_bpf);
+	ck_assert_ptr_eq(source_by_name("bpf-btf"), &source_bpf_raw);
 	ck_assert_ptr_eq(source_by_name("bpf-plain"), &source_bpf_plain);
 	ck_assert_ptr_eq(source_by_name("ftrace"), &source_ftrace);
 	ck_assert_ptr_null(source_by_name("auto"));

@@ -72,6 +72,7 @@ static unsigned relocation_bytes(const char *object)
 START_TEST(test_no_relocation)
 {
 	ck_assert_uint_gt(relocation_bytes("edr"), 0); /* or this test sees nothing */
+	ck_assert_uint_gt(relocation_bytes("raw"), 0);
 	ck_assert_uint_eq(relocation_bytes("plain"), 0);
 }
 END_TEST
