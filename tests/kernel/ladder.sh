@@ -44,15 +44,47 @@ timeout 20 "$EDR_BINARY" run --source ftrace -c "$T/empty.conf" --reports-dir "$
 	>"$T/wrong.out" 2>&1 || status=$?
 assert_eq "a trace_path that is no pipe: exit status" 78 $status
 
-# A file of BTF does not stand in for what the kernel lacks, not even its own: docs/sources.md
-if [ -e /sys/kernel/btf/vmlinux ]; then
-	cp /sys/kernel/btf/vmlinux "$T/vmlinux.btf"
-	status=0
+# btf_path stands in for what the kernel lacks when it is this kernel's vmlinux, and nothing else does: docs/sources.md
+without_btf() # COMMAND...
+{
 	# shellcheck disable=SC2016 # the inner shell's
-	timeout 20 unshare -m --propagation private \
-		sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh \
-		"$EDR_BINARY" run --source bpf -c "$T/empty.conf" --reports-dir "$T/btf" --btf-path "$T/vmlinux.btf" \
-		>"$T/btf.out" 2>&1 || status=$?
-	assert_eq "no BTF but that of a file: exit status" 69 $status
-	grep -F "whatever the file of btf_path says" "$T/btf.out" || fail "no BTF but that of a file: the reason is not told"
+	timeout 60 unshare -m --propagation private \
+		sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "$@"
+}
+by_file() # FILE: what each step of the ladder is by it, and why the second is refused, if it is
+{
+	without_btf "$EDR_BINARY" check -c "$T/empty.conf" --btf-path "$1" --json >"$T/check" 2>"$T/check.err" || :
+	jq -r '.sources[] | select(.name == "bpf-btf") | .why' "$T/check"
+	jq -r '[.sources[] | "\(.name) \(.state)"] | join(", ")' "$T/check"
+}
+if [ -e /sys/kernel/btf/vmlinux ] && command -v objcopy >/dev/null; then
+	cp /sys/kernel/btf/vmlinux "$T/vmlinux.btf"
+	cp /sys/kernel/notes "$T/notes"
+	# What a debug package's vmlinux has, without the rest.
+	vmlinux() # NOTES OUT
+	{
+		objcopy -R .note.gnu.build-id --add-section .notes="$1" --add-section .BTF="$T/vmlinux.btf" \
+			"$EDR_BUILD_DIR/truth/noop" "$2" 2>"$T/objcopy.err" || die "objcopy: $(cat "$T/objcopy.err")"
+		chmod 0644 "$2"
+	}
+	vmlinux "$T/notes" "$T/vmlinux"
+	by_file "$T/vmlinux" >"$T/said"
+	assert_eq "this kernel's vmlinux" "bpf refused, bpf-btf taken, bpf-plain ok, ftrace ok" "$(tail -n 1 "$T/said")"
+	by_file "$T/vmlinux.btf" >"$T/said"
+	assert_eq "its BTF alone" "bpf refused, bpf-btf refused, bpf-plain taken, ftrace ok" "$(tail -n 1 "$T/said")"
+	grep -F "is bare BTF" "$T/said" || fail "bare BTF: the reason is not told"
+	# The first byte of the build-id, which is the first note: behind its head and "GNU".
+	{
+		head -c 16 "$T/notes"
+		tail -c +17 "$T/notes" | head -c 1 | tr '\000-\377' '\001-\377\000'
+		tail -c +18 "$T/notes"
+	} >"$T/notes.wrong"
+	vmlinux "$T/notes.wrong" "$T/vmlinux.wrong"
+	by_file "$T/vmlinux.wrong" >"$T/said"
+	assert_eq "another's vmlinux" "bpf refused, bpf-btf refused, bpf-plain taken, ftrace ok" "$(tail -n 1 "$T/said")"
+	grep -F "their build-ids differ" "$T/said" || fail "another's vmlinux: the reason is not told"
+	status=0
+	without_btf "$EDR_BINARY" run --source bpf-btf -c "$T/empty.conf" --reports-dir "$T/btf" \
+		--btf-path "$T/vmlinux.wrong" >"$T/btf.out" 2>&1 || status=$?
+	assert_eq "no other step is taken: exit status" 69 $status
 fi

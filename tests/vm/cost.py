@@ -8,6 +8,7 @@ import os
 import statistics
 
 import boot
+import kernels
 import matrix
 
 ROUNDS, EXECS, CONNECTS = 3, 500, 5000
@@ -43,6 +44,9 @@ def measure(kernel, made, out, ways):
     """Rows of the table."""
     image = boot.Initramfs(kernel.arch, made["busybox"], made["sysroot"])
     image.add(made["package"], "/opt")
+    ways = [w for w in ways if w.possible(kernel)]
+    if kernel.vmlinux:
+        image.put(kernels.VMLINUX, made["vmlinux"], 0o100644)
     image.put("/opt/ways", "".join(f"{w.name} {w.preparation} {w.mode} {w.options}\n" for w in ways).encode())
     status, console = boot.boot(kernel.arch, made["image"], image, f"sh cost.sh /out {ROUNDS} {EXECS} {CONNECTS} ways", out,
                                 limit=LIMIT_S, options=("-icount", "shift=1"))

@@ -167,6 +167,14 @@ def row_lists(kernel, options):
     return "".join(ways), "".join(tests)
 
 
+def vmlinux_of(path):
+    try:
+        with open(path, "rb") as f:
+            return vmlinux.unpack(f.read())
+    except (OSError, ValueError, subprocess.CalledProcessError) as e:
+        raise debian.Absent(f"no vmlinux can be had from its image: {e}") from e
+
+
 def prepare(kernel, makings):
     """What run_row takes."""
     if kernel.host:
@@ -177,8 +185,11 @@ def prepare(kernel, makings):
     if not shutil.which(tool):
         raise debian.Unreachable(f"{tool} is missing: scripts/deps kernels")
     say(f"{kernel.name}: fetching what is not in the cache")
-    return {"image": makings.kernel(kernel), "busybox": makings.busybox(kernel.arch),
+    made = {"image": makings.kernel(kernel), "busybox": makings.busybox(kernel.arch),
             "sysroot": makings.sysroot() if kernel.arch == "arm64" else "/", "package": makings.package(kernel.arch)}
+    if kernel.vmlinux:
+        made["vmlinux"] = vmlinux_of(made["image"])
+    return made
 
 
 def run_host(kernel, made, out, options):
@@ -194,18 +205,11 @@ def run_host(kernel, made, out, options):
     return None
 
 
-def put_vmlinux(kernel, path, image):
-    try:
-        image.put(kernels.VMLINUX, vmlinux.of_image(path), stat.S_IFREG | 0o644)
-    except (OSError, ValueError, subprocess.CalledProcessError) as e:
-        raise boot.Trouble(f"{kernel.name}: no vmlinux can be had from its image: {e}") from e
-
-
 def run_guest(kernel, made, out, options):
     image = boot.Initramfs(kernel.arch, made["busybox"], made["sysroot"])
     image.add(made["package"], "/opt")
     if kernel.vmlinux:
-        put_vmlinux(kernel, made["image"], image)
+        image.put(kernels.VMLINUX, made["vmlinux"], stat.S_IFREG | 0o644)
     ways, tests = row_lists(kernel, options)
     if tests:
         tools(image, made["sysroot"])

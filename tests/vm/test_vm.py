@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """test_vm.py NO_BPF: the parts of scripts/test-kernels that need no guest."""
 import base64
+import bz2
 import ctypes
 import errno
+import gzip
 import io
 import json
+import lzma
 import os
 import platform
 import subprocess
@@ -18,10 +21,11 @@ import debian
 import kernels
 import matrix
 import test_kernels
+import vmlinux
 
 NO_BPF = ""
 SYS_BPF = {"x86_64": 321, "aarch64": 280}
-BPF, PLAIN, FTRACE = kernels.WAYS[:3]
+BPF, FILE, PLAIN, FTRACE = kernels.WAYS[:4]
 KERNEL = {k.name: k for k in kernels.KERNELS}
 
 
@@ -259,25 +263,32 @@ class Matrix(unittest.TestCase):
         self.assertEqual(self.wrong(cell, kernel="host"), [])
 
     def test_auto(self):
-        plain, hidden, refused = kernels.AUTOS
-        no_bpf, no_plain = "bpf is not used: x", "bpf-plain is not used: x"
+        plain, hidden, by_file, by_wrong, refused = kernels.AUTOS
+        no_bpf, no_file, no_plain = (f"{step} is not used: x" for step in ("bpf", "bpf-btf", "bpf-plain"))
+        differ = "bpf-btf is not used: btf_path: x is of another kernel: their build-ids differ"
 
         def wrong(cell, auto=plain, kernel="6.1"):
             return matrix.judge_auto(KERNEL[kernel], auto, cell)
         self.assertEqual(wrong(took("bpf")), [])
-        self.assertEqual(wrong(took("bpf-plain", [no_bpf]), hidden), [])
-        self.assertEqual(wrong(took("bpf-plain", [no_bpf]), plain, "5.10-no-btf"), [])
-        self.assertEqual(wrong(took("ftrace", [no_bpf, no_plain]), refused), [])
-        self.assertEqual(wrong(took("ftrace", [no_bpf, no_plain]), plain, "host-no-bpf"), [])
-        self.assertTrue(wrong(took("ftrace", [no_bpf, no_plain])))
+        self.assertEqual(wrong(took("bpf-plain", [no_bpf, no_file]), hidden), [])
+        self.assertEqual(wrong(took("bpf-plain", [no_bpf, no_file]), plain, "5.10-no-btf"), [])
+        self.assertEqual(wrong(took("bpf-btf", [no_bpf]), by_file, "5.10-btf-hidden"), [])
+        self.assertTrue(wrong(took("bpf-plain", [no_bpf, no_file]), by_file, "5.10-btf-hidden"))
+        self.assertEqual(wrong(took("bpf-plain", [no_bpf, differ]), by_wrong, "5.10-btf-hidden"), [])
+        self.assertTrue(wrong(took("bpf-plain", [no_bpf, no_file]), by_wrong, "5.10-btf-hidden"))
+        self.assertTrue(wrong(took("bpf-btf", [no_bpf]), by_wrong, "5.10-btf-hidden"))
+        self.assertFalse(by_file.possible(KERNEL["6.12"]) or by_wrong.possible(KERNEL["5.10"]))
+        self.assertEqual(wrong(took("ftrace", [no_bpf, no_file, no_plain]), refused), [])
+        self.assertEqual(wrong(took("ftrace", [no_bpf, no_file, no_plain]), plain, "host-no-bpf"), [])
+        self.assertTrue(wrong(took("ftrace", [no_bpf, no_file, no_plain])))
         self.assertTrue(wrong(took("bpf-plain"), hidden))
         self.assertTrue(wrong(took("bpf", check="source: ftrace. ")))
         self.assertTrue(wrong(took("bpf", exit=1)))
         self.assertTrue(wrong({"status": "cannot", "why": "x"}))
-        late = [no_bpf, no_plain, matrix.NO_ARGS + ": ..."]
+        late = [no_bpf, no_file, no_plain, matrix.NO_ARGS + ": ..."]
         self.assertTrue(wrong(took("ftrace", late), refused))
         self.assertEqual(wrong(took("ftrace", late, note="this kernel accepts none"), refused, "host"), [])
-        self.assertTrue(wrong(took("ftrace", late[:2], note="this kernel accepts none"), refused, "host"))
+        self.assertTrue(wrong(took("ftrace", late[:3], note="this kernel accepts none"), refused, "host"))
         self.assertFalse(hidden.possible(KERNEL["5.10-no-btf"]) or refused.possible(KERNEL["host-no-caps"]))
 
     def test_tests(self):
@@ -316,6 +327,8 @@ class Matrix(unittest.TestCase):
         self.assertEqual(self.wrong(cell, BPF, "5.10-btf-hidden"), [])
         self.assertTrue(self.wrong(cell, PLAIN, "5.10-btf-hidden"))
         self.assertEqual(self.wrong(cell, PLAIN, "host-no-bpf"), [])
+        self.assertTrue(self.wrong(cell, FILE, "5.10-btf-hidden"))
+        self.assertEqual(self.wrong(cell, FILE, "5.10"), [])
         self.assertTrue(self.wrong(cell, FTRACE, "host-no-bpf"))
 
     def test_exit_status(self):
@@ -363,11 +376,32 @@ class Matrix(unittest.TestCase):
                            note="n"),
             "bpf-plain": {"status": "cannot", "why": "a | b"}}}
         text = matrix.markdown([row, {"label": "M", "left_out": "no network", "wrong": []}])
-        self.assertIn("| L (6.1) | 100 / 100 / 100 | no: a \\| b | 50 (names 100, arguments 62.5, within the limits 100 "
+        self.assertIn("| L (6.1) | 100 / 100 / 100 | not run | no: a \\| b | 50 (names 100, arguments 62.5, within the limits 100 "
                       "of 4, 2 missing, 2 told as lost) / - / -; n | not run |", text)
         self.assertIn("| M | left out: no network |", text)
-        self.assertIn("\n| L (6.1) | bpf | - | ftrace, no probes **wrong** |\n", text)
+        self.assertIn("\n| L (6.1) | bpf | - | - | - | ftrace, no probes **wrong** |\n", text)
         self.assertIn("\n| L (6.1) | - | yes | - | - | - |\n", text)
+
+
+class Vmlinux(unittest.TestCase):
+    @staticmethod
+    def image(packed, sectors=2):
+        """A kernel's image for x86, as the boot protocol has it, with that payload."""
+        head = bytearray((sectors + 1) * 512)
+        head[0x1F1], head[0x202:0x206] = sectors, b"HdrS"
+        head[0x248:0x250] = (100).to_bytes(4, "little") + len(packed).to_bytes(4, "little")
+        return bytes(head) + b"c" * 100 + packed + b"behind it"
+
+    def test_unpack(self):
+        elf = b"\x7fELF" + bytes(range(256)) * 40
+        size = len(elf).to_bytes(4, "little")
+        for packed in (gzip.compress(elf), lzma.compress(elf) + size, bz2.compress(elf) + size,
+                       lzma.compress(elf, lzma.FORMAT_ALONE) + size):
+            self.assertEqual(vmlinux.unpack(self.image(packed)), elf)
+        for wrong in (b"", b"MZ" * 400, self.image(b"\x12\x34" + size), self.image(lzma.compress(elf) + b"\1\0\0\0"),
+                      self.image(gzip.compress(b"no ELF"))):
+            with self.assertRaises(ValueError):
+                vmlinux.unpack(wrong)
 
 
 class Kernels(unittest.TestCase):

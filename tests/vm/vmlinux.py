@@ -27,11 +27,6 @@ PACKED = (
 )
 
 
-def of_image(path):
-    with open(path, "rb") as f:
-        return unpack(f.read())
-
-
 def unpack(image):
     """The bytes of the vmlinux; a ValueError says what the image lacks."""
     if image[MAGIC[0]:MAGIC[0] + len(MAGIC[1])] != MAGIC[1]:
