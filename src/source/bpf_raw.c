@@ -9,7 +9,8 @@
 static int open_raw(struct bpf_skel *skel, const struct source_config *cfg,
 		    const struct bpf_types *types, char *err, size_t err_size)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = types->path);
+	const struct bpf_object_open_opts opts = { .sz = sizeof(opts),
+						   .btf_custom_path = types->path };
 	struct raw_bpf *s = raw_bpf__open_opts(&opts);
 
 	(void)cfg;
