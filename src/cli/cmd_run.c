@@ -7,6 +7,7 @@
 #include "cli/caps.h"
 #include "cli/cli.h"
 #include "cli/live.h"
+#include "source/ftrace_fs.h"
 #include "source/ladder.h"
 #include "util/buf.h"
 #include "util/log.h"
@@ -66,7 +67,11 @@ static int run_source(const struct options *o, struct conf_set *set)
 	if (step == &source_ftrace && reads_text(conf))
 		live.source = &source_trace_text;
 	status = may_try(conf->source) ? 0 : check_permission();
-	return status ? status : live_run(&live);
+	if (status)
+		return status;
+	if (live.source != &source_ftrace) /* which does that itself */
+		ft_fs_sweep();
+	return live_run(&live);
 }
 
 int cmd_run(const struct options *o)

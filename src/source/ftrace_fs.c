@@ -304,6 +304,29 @@ int ft_fs_open(struct ft_fs *fs, char *err, size_t err_size)
 	return e;
 }
 
+void ft_fs_sweep(void)
+{
+	struct ft_fs fs;
+	int changes, left;
+	char why[256] = "";
+
+	ft_fs_init(&fs);
+	snprintf(fs.root, sizeof(fs.root), "%s", syscalls_tracefs());
+	fs.root_dir = *fs.root ? open(fs.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	changes = fs.root_dir < 0 ? -ENOENT : begin_changes(&fs);
+	if (changes >= 0) {
+		left = lock_instance(&fs, why, sizeof(why));
+		if (left >= 0)
+			close(left);
+		/* Else it is a living agent's. */
+		if ((left >= 0 || left == -ENOENT) && take_over(&fs, why, sizeof(why)))
+			log_warn("source", "%s", why);
+		close(changes);
+	}
+	if (fs.root_dir >= 0)
+		close(fs.root_dir);
+}
+
 void ft_fs_close(struct ft_fs *fs)
 {
 	int i, e, changes;

@@ -40,6 +40,12 @@ int ft_fs_open(struct ft_fs *fs, char *err, size_t err_size);
 /* Takes all out again that is ours. Every file of the instances must be closed. Safe on one that open has refused. */
 void ft_fs_close(struct ft_fs *fs);
 
+/*
+ * What an agent that was killed has left goes, for one that will watch in another way: else it would trace on for ever, into
+ * buffers that nobody reads. A living agent's is left alone; without tracefs nothing is done.
+ */
+void ft_fs_sweep(void);
+
 /* Below tracefs's root or an instance's directory: 0 or -errno. */
 int ft_fs_write(int dir, const char *path, const char *text);
 /* The same of every instance; -errno of the last that failed. */

@@ -10,25 +10,48 @@
 
 /*
  * What a record of its own depends on. The connect itself is told without its return, the result as
- * not known.
+ * not known; an exec that failed is told by its return alone. Before 5.14 a probe at `entry`, which reads
+ * what the caller may not have mapped, counts each fault of that as a miss, and so does the return's at the
+ * same function: what both have is none of the return's.
  */
 static const struct {
-	const char *probe;
+	const char *probe, *entry;
 	unsigned lost_as;
 } rows[] = {
-	{ "connect", EDR_CONNECT },
-	{ "connect_ret", EDR_CONNECT_RESULT },
-	{ "connect_file", EDR_CONNECT },
+	{ "connect_ret", "connect", EDR_CONNECT_RESULT },
+	{ "connect_file", NULL, EDR_CONNECT },
+	{ "execve_ret", "execve", EDR_EXEC_FAILED },
+	{ "execveat_ret", "execveat", EDR_EXEC_FAILED },
+	{ "execve32_ret", NULL, EDR_EXEC_FAILED },
+	{ "execveat32_ret", NULL, EDR_EXEC_FAILED },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 _Static_assert(N_ROWS <= FT_MISSES, "more rows than struct ft_misses has room for");
 
-static void add(struct ft_misses *m, const char *probe, edr_u64 missed, struct edr_counters *count)
+struct found {
+	edr_u64 missed[N_ROWS], at_entry[N_ROWS];
+};
+
+static void find(struct found *f, const char *probe, edr_u64 missed)
 {
 	size_t i;
 
 	for (i = 0; i < N_ROWS; i++) {
-		if (strcmp(rows[i].probe, probe) || missed <= m->told[i])
+		if (!strcmp(rows[i].probe, probe))
+			f->missed[i] = missed;
+		else if (rows[i].entry && !strcmp(rows[i].entry, probe))
+			f->at_entry[i] = missed;
+	}
+}
+
+static void add(struct ft_misses *m, const struct found *f, struct edr_counters *count)
+{
+	edr_u64 missed;
+	size_t i;
+
+	for (i = 0; i < N_ROWS; i++) {
+		missed = f->missed[i] > f->at_entry[i] ? f->missed[i] - f->at_entry[i] : 0;
+		if (missed <= m->told[i])
 			continue;
 		count[rows[i].lost_as].produced += missed - m->told[i];
 		count[rows[i].lost_as].dropped += missed - m->told[i];
@@ -63,16 +86,18 @@ void ft_misses_parse(struct ft_misses *m, char *events, char *profile, struct ed
 	char *events_rest, *profile_rest;
 	char *definition = strtok_r(events, "\n", &events_rest);
 	char *line = strtok_r(profile, "\n", &profile_rest);
+	struct found f = { 0 };
 	const char *name;
 	edr_u64 missed;
 
 	while (definition && line) {
 		name = take_profile(line, &missed);
 		if (name && missed && is_ours(m, definition, name))
-			add(m, name, missed, count);
+			find(&f, name, missed);
 		definition = strtok_r(NULL, "\n", &events_rest);
 		line = strtok_r(NULL, "\n", &profile_rest);
 	}
+	add(m, &f, count);
 }
 
 void ft_misses_read(struct ft_misses *m, const struct ft_fs *fs, struct edr_counters *count)

@@ -35,6 +35,20 @@ assert_eq "after kill -9: exit status" 0 "$STATUS"
 trace_state >"$T/after"
 assert "after kill -9, a restart and SIGTERM: nothing is left" diff "$T/before" "$T/after"
 
+# The next one may find a better way to watch than the one that was killed.
+fresh
+agent_start
+agent_stop KILL
+fresh
+SOURCE=
+agent_start
+grep 'watching' "$T/agent.log"
+! grep -q 'source bpf' "$T/agent.log" || assert "after kill -9: what watches by BPF has removed it" ours_left
+agent_stop
+SOURCE=ftrace
+trace_state >"$T/after"
+assert "after kill -9, a start in the best way and SIGTERM: nothing is left" diff "$T/before" "$T/after"
+
 # A second agent is refused while one runs, and takes nothing away from it.
 fresh
 agent_start

@@ -293,7 +293,7 @@ START_TEST(test_misses)
 	}
 	ck_assert_uint_eq(count[EDR_CONNECT_RESULT].produced, 88);
 	ck_assert_uint_eq(count[EDR_CONNECT_RESULT].dropped, 88);
-	ck_assert_uint_eq(count[EDR_EXEC_FAILED].dropped, 0);
+	ck_assert_uint_eq(count[EDR_EXEC_FAILED].dropped, 2);
 	ck_assert_uint_eq(count[EDR_CONNECT].dropped + count[EDR_EXEC].dropped, 0);
 }
 END_TEST
