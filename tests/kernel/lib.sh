@@ -255,6 +255,13 @@ events_count()
 	jq -n "reduce (inputs | select($1)) as \$e (0; . + 1)" "$EVENTS"
 }
 
+# How many lines the agent says that its file did not take in time: on a busy machine a burst can be more than wait for it.
+output_lost()
+{
+	sed -n 's/.* output: \([0-9]*\) records could not be written in time .*/\1/p' "$T/agent.log" |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
 # How many of what the source says is off begin with these words.
 events_off() # WORDS
 {

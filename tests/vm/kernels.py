@@ -44,7 +44,7 @@ KERNELS = (
     Kernel("6.1", "6.1, amd64", suites=("bookworm",), short=True),
     Kernel("6.12", "6.12, amd64", suites=("trixie",), vmlinux=True, short=True),
     Kernel("newest", "newest, amd64", suites=NEWEST, tests=True, short=True),
-    Kernel("5.10-arm64", "5.10, arm64", "arm64", ("bullseye",), lacks=NO_MPTCP),
+    Kernel("5.10-arm64", "5.10, arm64", "arm64", ("bullseye",), vmlinux=True, lacks=NO_MPTCP),
     Kernel("6.1-arm64", "6.1, arm64", "arm64", ("bookworm",), short=True),
     Kernel("6.12-arm64", "6.12, arm64", "arm64", ("trixie",)),
     Kernel("newest-arm64", "newest, arm64", "arm64", NEWEST, tests=True),

@@ -403,6 +403,26 @@ class Vmlinux(unittest.TestCase):
             with self.assertRaises(ValueError):
                 vmlinux.unpack(wrong)
 
+    def test_from_parts(self):
+        note, vdso = (vmlinux.NOTE + bytes([n]) * 20 for n in (1, 2))
+        types = vmlinux.BTF + b"".join(n.to_bytes(4, "little") for n in (0, 12, 12, 5)) + bytes(range(17))
+        head = b"MZ".ljust(0x38, b"\0") + b"ARM\x64"
+        inner = b"\x7fELF" + bytes(600) + vdso
+        image = head + inner + bytes(vmlinux.VDSO_MOST) + note + bytes(33) + types + b"behind"
+        made = vmlinux.unpack(image)
+        names = int.from_bytes(made[0x3e:0x40], "little")
+        table = int.from_bytes(made[0x28:0x30], "little")
+        sections = [made[at:at + 64] for at in range(table, len(made), 64)]
+        offset, size = (int.from_bytes(sections[names][o:o + 8], "little") for o in (24, 32))
+        strings, found = made[offset:offset + size], {}
+        for section in sections[1:]:
+            name, at, size = (int.from_bytes(section[o:o + n], "little") for o, n in ((0, 4), (24, 8), (32, 8)))
+            found[strings[name:strings.index(b"\0", name)]] = made[at:at + size]
+        self.assertEqual(found, {b".BTF": types, b".notes": note, b".shstrtab": strings})
+        for wrong in (head + inner + types, head + bytes(9) + note, image + note, image + types):
+            with self.assertRaises(ValueError):
+                vmlinux.unpack(wrong)
+
 
 class Kernels(unittest.TestCase):
     def test_lists(self):
