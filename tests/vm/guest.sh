@@ -178,7 +178,7 @@ run_test() # NAME SCRIPT ARGUMENT...
 	shift 2
 	status=0
 	PATH=$here/tools:$PATH EDR_BUILD_DIR=$here EDR_BINARY=$here/linux-edr-bpf TMPDIR=/tmp EDR_TRUTH_TIMES=20 EDR_EXECS=3000 \
-		EDR_FOUND_MS=5000 EDR_WAIT_S=60 timeout 300 "$here/tools/sh" "$here/kernel/$script" "$@" \
+		EDR_FOUND_MS=10000 EDR_WAIT_S=60 timeout 300 "$here/tools/sh" "$here/kernel/$script" "$@" \
 		>"$out/tests/$name.log" 2>&1 </dev/null || status=$?
 	echo $status >"$out/tests/$name.status"
 	echo "$name: ended with $status"
