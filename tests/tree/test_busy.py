@@ -130,7 +130,7 @@ class Busy(unittest.TestCase):
             # CPU time, for on a machine that others use the clock says nothing of us.
             self.assertLess(others, 1.0)
             self.assertLess(max(closes), 5.0)
-            self.assertLess(max(gaps), 1.0)
+            self.assertLess(max(gaps), 3.0)
 
 
 if __name__ == "__main__":
