@@ -2,7 +2,8 @@
 /*
  * Second copies of programs (NAME_again), for kernels that skip a program while a task is preempted in it (7.0 and newer;
  * src/source/bpf_again.h): loaded nowhere else. A copy is attached after its first one, so it runs after it for the same
- * call, and does nothing where the first one has run. Programs that leave a trace of it anyway need no mark.
+ * call, and does nothing where the first one has run. Programs that leave a trace of it anyway need no mark, and
+ * sched_process_exit_again no order.
  */
 #ifndef EDR_AGAIN_BPF_H
 #define EDR_AGAIN_BPF_H

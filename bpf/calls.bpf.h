@@ -70,6 +70,7 @@ struct connect_call {
 	u32 addr_len;  /* 0: could not be read at entry */
 	u32 verified;  /* addr is the kernel's own copy */
 	u32 protocol, sock_type;
+	edr_comm comm; /* where its return may be skipped, and the thread may exec before it is told */
 	u8 addr[EDR_SOCKADDR_MAX];
 };
 struct connect_slot {
@@ -148,6 +149,8 @@ static __always_inline struct connect_call *connect_call_begin(void)
 	call->verified = 0;
 	call->protocol = 0;
 	call->sock_type = 0;
+	if (runs_again)
+		bpf_get_current_comm(call->comm, sizeof(call->comm));
 	return call;
 }
 
@@ -167,6 +170,9 @@ static __always_inline void connect_call_forget(u32 tid)
 	connect_call_end(tid);
 	connect_call_from_table(tid);
 }
+
+/* A connect that the thread has come back from, unseen; net.bpf.h */
+static __always_inline void connect_left(u32 tid);
 
 /* False when there is no room to remember it. */
 static __always_inline bool call_begin(void *calls, const void *call)

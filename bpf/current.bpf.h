@@ -3,6 +3,12 @@
 #ifndef EDR_CURRENT_BPF_H
 #define EDR_CURRENT_BPF_H
 
+/* For FIELD. */
+static __always_inline struct task_struct *current_task(void)
+{
+	return TYPED ? bpf_get_current_task_btf() : (void *)bpf_get_current_task();
+}
+
 static __always_inline u64 current_start_ns(void)
 {
 	struct task_struct *task;

@@ -173,6 +173,7 @@ static __always_inline int process_execs(struct bpf_raw_tracepoint_args *ctx, bo
 
 	if (done_before(EDR_EXEC, again))
 		return 0;
+	connect_left(old_tid);
 	if (old_tid != (u32)FIELD(task, pid)) /* no thread has that tid any more */
 		calls_forget(old_tid);
 	if ((u32)FIELD(task, tgid) == self_tgid)

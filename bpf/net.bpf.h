@@ -316,6 +316,35 @@ static __always_inline bool connect_ends(u64 key, struct pending_connect *p, u32
 	return true;
 }
 
+/*
+ * A connect of a thread that cannot be in it any more, for it is at something else: its return was skipped, with the copy
+ * (again.bpf.h). It is told now, by what was noted when it began, for memory and descriptors may be others' by now. The socket
+ * may know its result.
+ */
+static __always_inline void connect_left(u32 tid)
+{
+	u64 ids = bpf_get_current_pid_tgid() >> 32 << 32 | tid;
+	struct connect_call *call = runs_again ? connect_call_of(tid) : 0;
+	struct pending_connect *p;
+	struct connect_record r;
+
+	if (!call)
+		return;
+	if (connect_init(&r, ids, EDR_SEEN_SYSCALL)) {
+		__builtin_memcpy(r.e.comm, call->comm, sizeof(r.e.comm));
+		__builtin_memcpy(r.addr, call->addr, EDR_SOCKADDR_MAX);
+		r.e.fd = call->fd;
+		r.e.protocol = call->protocol;
+		r.e.sock_type = call->sock_type;
+		r.e.hdr.flags |= EDR_F_LATE | (call->verified ? 0 : EDR_F_ADDR_UNVERIFIED);
+		connect_emit(&r, call->addr_len);
+	}
+	p = call->sk ? pending_of(call->sk) : 0;
+	if (p && p->hdr.tid == tid)
+		connect_settled(call->sk, -EINTR);
+	connect_call_end(tid);
+}
+
 /* There are more connects under way than we can remember: what is known at entry has to do. The cgroup hook tells of
  * inet ones itself when it finds no call. */
 static __always_inline void connect_at_entry(u32 fd, u64 uaddr, u32 len)
@@ -339,9 +368,12 @@ static __always_inline void connect_at_entry(u32 fd, u64 uaddr, u32 len)
 static __always_inline int connect_enters(struct syscall_enter_ctx *ctx, bool again)
 {
 	u32 fd = ctx->args[0], asked_len = ctx->args[2], len = asked_len;
-	struct connect_call *call = connect_call_begin();
 	u64 uaddr = ctx->args[1], head[4] = {};
+	struct connect_call *call;
 
+	if (!again)
+		connect_left(bpf_get_current_pid_tgid());
+	call = connect_call_begin();
 	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
 		len = EDR_SOCKADDR_MAX; /* the kernel refuses longer ones */

@@ -141,6 +141,7 @@ int sched_process_exec(void *ctx)
 	u32 old_tid = field(ctx, fields.exec_old_pid, sizeof(old_tid)), tid = ids, slot;
 	struct scratch *s;
 
+	connect_left(old_tid);
 	if (old_tid != tid) /* no thread has that tid any more */
 		calls_forget(old_tid);
 	bpf_map_delete_elem(&replaced, &tid);

@@ -197,6 +197,7 @@ int sched_process_exit(void *ctx)
 	struct edr_plain_process *p = process_of(tgid), was = {};
 	struct edr_exit e = {};
 
+	connect_left(tid);
 	calls_forget(tid);
 	if (p)
 		note_end(p, ctx, tid, tgid);

@@ -38,11 +38,12 @@
 #define PF_IO_WORKER 0x10
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
 
-/* Processes of several threads whose exit has been reported, where the kernel does not tell who was the last. */
+/* Processes whose exit has been reported: those of several threads, where the kernel does not tell who was the last; all,
+ * where there are two copies of the program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, u64); /* start of the process */
+	__type(key, u64); /* of start and tgid */
 	__type(value, u32);
 } exits_reported SEC(".maps");
 
@@ -182,38 +183,46 @@ int sched_process_fork_again(struct bpf_raw_tracepoint_args *ctx)
 	return process_forks(ctx, true);
 }
 
-/* Is this the last thread of its process, and has nobody reported it? */
-static __always_inline bool exit_of_process(struct bpf_raw_tracepoint_args *ctx,
-					    struct task_struct *task)
+static __always_inline u64 exit_key(struct task_struct *task)
+{
+	return FIELD(task, group_leader, start_boottime) ^ (u64)FIELD(task, tgid) << 40;
+}
+
+static __always_inline bool exit_is_first(struct task_struct *task)
+{
+	u64 key = exit_key(task);
+	u32 tgid = FIELD(task, tgid);
+
+	return !bpf_map_update_elem(&exits_reported, &key, &tgid, BPF_NOEXIST);
+}
+
+/* Is this the last thread of its process, and has nobody reported it? group_dead: the kernel says it is, where it does. */
+static __always_inline bool exit_of_process(struct task_struct *task, bool group_dead)
 {
 	struct signal_struct *signal = FIELD(task, signal);
-	u64 start_ns;
-	u32 tgid;
+	u64 key;
 
 	if (exit_has_group_dead)
-		return ctx->args[1] & 1;
+		return group_dead && (!runs_again || exit_is_first(task));
 	if (FIELD(signal, live.counter) != 0)
 		return false;
 	/* Two threads that end at once may both find nobody alive; and the one that has been reported may be gone by the
 	 * time that the other comes here, which then is the only one. */
-	start_ns = FIELD(task, group_leader, start_boottime);
-	if (FIELD(signal, nr_threads) <= 1)
-		return !bpf_map_lookup_elem(&exits_reported, &start_ns);
-	tgid = FIELD(task, tgid);
-	return !bpf_map_update_elem(&exits_reported, &start_ns, &tgid, BPF_NOEXIST);
+	if (FIELD(signal, nr_threads) > 1)
+		return exit_is_first(task);
+	key = exit_key(task);
+	return !bpf_map_lookup_elem(&exits_reported, &key);
 }
 
-static __always_inline int task_exits(struct bpf_raw_tracepoint_args *ctx, bool again)
+static __always_inline int task_exits(struct task_struct *task, bool group_dead)
 {
-	struct task_struct *task = (void *)ctx->args[0];
 	u32 tid = FIELD(task, pid), status;
 	struct signal_struct *signal;
 	struct edr_exit e;
 
-	if (done_before(EDR_EXIT, again))
-		return 0;
+	connect_left(tid);
 	calls_forget(tid);
-	if (!exit_of_process(ctx, task))
+	if (!exit_of_process(task, group_dead))
 		return 0;
 	header_init(&e.hdr, EDR_EXIT, sizeof(e), FIELD(task, group_leader, start_boottime));
 	e.hdr.flags = FIELD(task, flags) & PF_KTHREAD ? EDR_F_KTHREAD : 0;
@@ -238,13 +247,15 @@ static __always_inline int task_exits(struct bpf_raw_tracepoint_args *ctx, bool 
 SEC(TRACEPOINT "/sched_process_exit")
 int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	return task_exits(ctx, false);
+	return task_exits((void *)ctx->args[0], exit_has_group_dead && (ctx->args[1] & 1));
 }
 
-SEC(TRACEPOINT "/sched_process_exit")
-int sched_process_exit_again(struct bpf_raw_tracepoint_args *ctx)
+/* By way of perf, which the kernel does not preempt: a thread's end is seen for certain, with what it leaves (connect_left).
+ * Which copy runs first depends on who else uses perf. */
+SEC("tp/sched/sched_process_exit")
+int sched_process_exit_again(struct trace_event_raw_sched_process_exit *ctx)
 {
-	return task_exits(ctx, true);
+	return task_exits(current_task(), exit_has_group_dead && ctx->group_dead);
 }
 
 #endif

@@ -283,6 +283,11 @@ struct pt_regs___arm64 {
 };
 enum bpf_func_id { BPF_FUNC_task_pt_regs = 175 };
 
+/* include/trace/events/sched.h: the tracepoint by way of perf; from 6.16 on */
+struct trace_event_raw_sched_process_exit {
+	bool group_dead;
+};
+
 /* include/net/sock.h */
 struct in6_addr {
 	u8 bytes[16];

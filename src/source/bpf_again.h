@@ -2,7 +2,7 @@
 /*
  * Second copies of programs. From 7.0 on a task may be preempted inside of a program at a tracepoint,
  * and until it runs again the kernel skips that program for everybody else on that CPU, but not its
- * copy. A copy does what the first one has not done. Private to the source room.
+ * copy, but when others are in both. A copy does what the first one has not done. Private to the source room.
  */
 #ifndef EDR_SOURCE_BPF_AGAIN_H
 #define EDR_SOURCE_BPF_AGAIN_H
