@@ -306,13 +306,15 @@ int ft_fs_open(struct ft_fs *fs, char *err, size_t err_size)
 
 void ft_fs_sweep(void)
 {
+	struct tracefs_hold tracefs; /* what is left is there, mounted or not */
 	struct ft_fs fs;
 	int changes, left;
 	char why[256] = "";
 
+	tracefs_hold(&tracefs);
 	ft_fs_init(&fs);
 	snprintf(fs.root, sizeof(fs.root), "%s", syscalls_tracefs());
-	fs.root_dir = *fs.root ? open(fs.root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	fs.root_dir = tracefs.dir;
 	changes = fs.root_dir < 0 ? -ENOENT : begin_changes(&fs);
 	if (changes >= 0) {
 		left = lock_instance(&fs, why, sizeof(why));
@@ -323,8 +325,7 @@ void ft_fs_sweep(void)
 			log_warn("source", "%s", why);
 		close(changes);
 	}
-	if (fs.root_dir >= 0)
-		close(fs.root_dir);
+	tracefs_release(&tracefs);
 }
 
 void ft_fs_close(struct ft_fs *fs)

@@ -42,7 +42,7 @@ void ft_fs_close(struct ft_fs *fs);
 
 /*
  * What an agent that was killed has left goes, for one that will watch in another way: else it would trace on for ever, into
- * buffers that nobody reads. A living agent's is left alone; without tracefs nothing is done.
+ * buffers that nobody reads. A living agent's is left alone. Mounts tracefs for as long as it takes, where it is not.
  */
 void ft_fs_sweep(void);
 

@@ -29,6 +29,21 @@ agent_start --source auto
 agent_stop
 assert "after kill -9, a restart and SIGTERM: it is not mounted at the end" bare
 
+# What a killed ftrace agent has left in tracefs is there, mounted or not.
+fresh
+SOURCE=ftrace
+agent_start
+agent_stop KILL
+SOURCE=
+assert "a killed ftrace agent has left something" test -d "$ours"
+$LAUNCH umount -l /sys/kernel/tracing || die "it cannot be unmounted"
+assert "and tracefs is not mounted" bare
+fresh
+agent_start --source bpf
+assert "what watches next, without tracefs, has removed it" ours_left
+agent_stop
+assert "it is not mounted at the end" bare
+
 # A check looks as an agent would, and leaves it as it was.
 check() # WHAT
 {
