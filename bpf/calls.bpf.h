@@ -70,7 +70,7 @@ struct connect_call {
 	u32 addr_len;  /* 0: could not be read at entry */
 	u32 verified;  /* addr is the kernel's own copy */
 	u32 protocol, sock_type;
-	edr_comm comm; /* where its return may be skipped, and the thread may exec before it is told */
+	edr_comm comm; /* for connect_left() */
 	u8 addr[EDR_SOCKADDR_MAX];
 };
 struct connect_slot {

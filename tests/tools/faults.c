@@ -63,7 +63,7 @@ int mkdirat(int dir, const char *path, mode_t mode)
 
 int uname(struct utsname *u)
 {
-	static int (*next)(struct utsname *u);
+	static int (*next)(struct utsname * u);
 	int ret;
 
 	if (!next)
