@@ -62,16 +62,22 @@ struct {
  */
 #define CONNECT_SLOTS 2048
 
+/* A connect event with the longest address behind it. */
+struct connect_record {
+	struct edr_connect e;
+	u8 addr[EDR_SOCKADDR_MAX] __attribute__((aligned(4)));
+};
+
 struct connect_call {
 	u64 uaddr;
-	u64 sk; /* TCP: the socket, once it has gone to SYN_SENT */
-	u32 fd;
+	u64 sk;	       /* TCP: the socket, once it has gone to SYN_SENT */
 	u32 asked_len; /* of the address, as the caller says */
 	u32 addr_len;  /* 0: could not be read at entry */
-	u32 verified;  /* addr is the kernel's own copy */
-	u32 protocol, sock_type;
-	edr_comm comm; /* for connect_left() */
-	u8 addr[EDR_SOCKADDR_MAX];
+	u32 verified;  /* the address is the kernel's own copy */
+	u32 half;      /* the first copy of sys_enter_connect has run, the second not yet */
+	u32 left;      /* the thread has been seen in another */
+	u32 pad;
+	struct connect_record r; /* fd, protocol, sock_type, addr; for connect_left() the rest */
 };
 struct connect_slot {
 	u64 owner;
@@ -99,7 +105,7 @@ static __always_inline struct connect_slot *connect_slot_of(u32 tid)
 	return bpf_map_lookup_elem(&connect_slots, &slot);
 }
 
-/* The connect that the thread is in. */
+/* The connect that the thread is in, or was in when its return was skipped. */
 static __always_inline struct connect_call *connect_call_of(u32 tid)
 {
 	struct connect_slot *slot;
@@ -110,6 +116,13 @@ static __always_inline struct connect_call *connect_call_of(u32 tid)
 	if (slot && slot_is_of(&slot->owner, tid))
 		return &slot->call;
 	return connects_in_table ? bpf_map_lookup_elem(&connect_calls, &tid) : 0;
+}
+
+static __always_inline struct connect_call *connect_call_under_way(u32 tid)
+{
+	struct connect_call *call = connect_call_of(tid);
+
+	return runs_again && call && call->left ? 0 : call;
 }
 
 static __always_inline struct connect_call *connect_call_in_table(u32 tid)
@@ -147,10 +160,9 @@ static __always_inline struct connect_call *connect_call_begin(void)
 	call->sk = 0;
 	call->addr_len = 0;
 	call->verified = 0;
-	call->protocol = 0;
-	call->sock_type = 0;
-	if (runs_again)
-		bpf_get_current_comm(call->comm, sizeof(call->comm));
+	call->r.e.protocol = 0;
+	call->r.e.sock_type = 0;
+	call->left = 0;
 	return call;
 }
 

@@ -133,12 +133,6 @@ static __always_inline bool pending_begin(u64 key, const struct pending_connect 
 	return false;
 }
 
-/* A connect event with the longest address behind it. */
-struct connect_record {
-	struct edr_connect e;
-	u8 addr[EDR_SOCKADDR_MAX];
-};
-
 /* Fills all but address and result. False when filters leave it out. */
 static __always_inline bool connect_init(struct connect_record *r, u64 ids, u32 seen_by)
 {
@@ -261,15 +255,21 @@ static __always_inline void connect_settled(u64 key, s64 ret)
 	pending_end(key);
 }
 
-/* Is it still the connection that was begun? Memory of a socket that was not seen to end may serve one that others opened. */
-static __always_inline bool same_peer(const struct pending_connect *p, const u8 *peer)
+/* len: a multiple of 4, and known to the compiler. */
+static __always_inline bool same_address(const void *one, const void *other, u32 len)
 {
-	const u32 *a = (const void *)p->peer, *b = (const void *)peer;
+	const u32 *a = one, *b = other;
 
-	for (u32 i = 0; i < sizeof(p->peer) / sizeof(*a); i++)
+	for (u32 i = 0; i < len / sizeof(*a); i++)
 		if (a[i] != b[i])
 			return false;
 	return true;
+}
+
+/* Is it still the connection that was begun? Memory of a socket that was not seen to end may serve one that others opened. */
+static __always_inline bool same_peer(const struct pending_connect *p, const u8 *peer)
+{
+	return same_address(p->peer, peer, sizeof(p->peer));
 }
 
 /* Both ends may have sent a SYN (SYN_RECV). */
@@ -316,6 +316,27 @@ static __always_inline bool connect_ends(u64 key, struct pending_connect *p, u32
 	return true;
 }
 
+/* Who begins it, for the thread may be at something else, or be something else, before it is told. */
+static __always_inline void connect_note(struct connect_call *call, bool again)
+{
+	if (!runs_again || !call)
+		return;
+	connect_identity(&call->r.e, bpf_get_current_pid_tgid());
+	bpf_get_current_comm(call->r.e.comm, sizeof(call->r.e.comm));
+	call->half = !again;
+}
+
+/* For the second copy: has the first one run for this call? */
+static __always_inline bool connect_noted(u32 tid)
+{
+	struct connect_call *call = connect_call_of(tid);
+
+	if (!call || !call->half)
+		return false;
+	call->half = 0;
+	return true;
+}
+
 /*
  * A connect of a thread that cannot be in it any more, for it is at something else: its return was skipped, with the copy
  * (again.bpf.h). It is told now, by what was noted when it began, for memory and descriptors may be others' by now. The socket
@@ -323,24 +344,22 @@ static __always_inline bool connect_ends(u64 key, struct pending_connect *p, u32
  */
 static __always_inline void connect_left(u32 tid)
 {
-	u64 ids = bpf_get_current_pid_tgid() >> 32 << 32 | tid;
 	struct connect_call *call = runs_again ? connect_call_of(tid) : 0;
 	struct pending_connect *p;
-	struct connect_record r;
+	struct edr_connect *e;
 
 	if (!call)
 		return;
-	if (connect_init(&r, ids, EDR_SEEN_SYSCALL)) {
-		__builtin_memcpy(r.e.comm, call->comm, sizeof(r.e.comm));
-		__builtin_memcpy(r.addr, call->addr, EDR_SOCKADDR_MAX);
-		r.e.fd = call->fd;
-		r.e.protocol = call->protocol;
-		r.e.sock_type = call->sock_type;
-		r.e.hdr.flags |= EDR_F_LATE | (call->verified ? 0 : EDR_F_ADDR_UNVERIFIED);
-		connect_emit(&r, call->addr_len);
-	}
+	e = &call->r.e;
+	e->hdr.time_ns = bpf_ktime_get_boot_ns();
+	e->hdr.cpu = bpf_get_smp_processor_id();
+	e->hdr.flags |= EDR_F_LATE | (call->verified ? 0 : EDR_F_ADDR_UNVERIFIED);
+	e->seen_by = EDR_SEEN_SYSCALL;
+	e->result = EDR_RESULT_UNKNOWN;
+	if (!filtered(&e->hdr, e->comm, e->uid))
+		connect_emit(&call->r, call->addr_len);
 	p = call->sk ? pending_of(call->sk) : 0;
-	if (p && p->hdr.tid == tid)
+	if (p && p->hdr.tid == tid && p->hdr.start_ns == e->hdr.start_ns)
 		connect_settled(call->sk, -EINTR);
 	connect_call_end(tid);
 }
@@ -371,9 +390,11 @@ static __always_inline int connect_enters(struct syscall_enter_ctx *ctx, bool ag
 	u64 uaddr = ctx->args[1], head[4] = {};
 	struct connect_call *call;
 
-	if (!again)
-		connect_left(bpf_get_current_pid_tgid());
+	if (again && connect_noted(bpf_get_current_pid_tgid()))
+		return 0;
+	connect_left(bpf_get_current_pid_tgid());
 	call = connect_call_begin();
+	connect_note(call, again);
 	OPAQUE(len);
 	if (len > EDR_SOCKADDR_MAX)
 		len = EDR_SOCKADDR_MAX; /* the kernel refuses longer ones */
@@ -385,16 +406,16 @@ static __always_inline int connect_enters(struct syscall_enter_ctx *ctx, bool ag
 		connect_at_entry(fd, uaddr, len);
 		return 0;
 	}
-	call->fd = fd;
+	call->r.e.fd = fd;
 	call->uaddr = uaddr;
 	call->asked_len = asked_len;
 	/* To the stack, if it may: there the kernel is quickest in finding that it may be written to. */
 	if (len && len <= sizeof(head)) {
 		if (bpf_probe_read_user(head, len, (void *)uaddr))
 			return 0;
-		__builtin_memcpy(call->addr, head, sizeof(head));
+		__builtin_memcpy(call->r.addr, head, sizeof(head));
 		call->addr_len = len;
-	} else if (len && !bpf_probe_read_user(call->addr, len, (void *)uaddr)) {
+	} else if (len && !bpf_probe_read_user(call->r.addr, len, (void *)uaddr)) {
 		call->addr_len = len;
 	}
 	return 0;
@@ -417,7 +438,7 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 {
 	u32 len = call->addr_len;
 
-	__builtin_memcpy(r->addr, call->addr, EDR_SOCKADDR_MAX);
+	__builtin_memcpy(r->addr, call->r.addr, EDR_SOCKADDR_MAX);
 	if (len)
 		return len;
 	len = call->asked_len; /* not resident at entry; the call has fetched it since */
@@ -431,7 +452,7 @@ static __always_inline u32 connect_address(struct connect_record *r, struct conn
 static __always_inline int connect_returns(struct syscall_exit_ctx *ctx)
 {
 	u64 ids = bpf_get_current_pid_tgid();
-	struct connect_call *call = connect_call_of(ids);
+	struct connect_call *call = connect_call_under_way(ids);
 	struct connect_record r;
 	s64 ret = ctx->ret;
 
@@ -440,12 +461,12 @@ static __always_inline int connect_returns(struct syscall_exit_ctx *ctx)
 	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
 		ret = -EINTR;
 	if (connect_init(&r, ids, EDR_SEEN_SYSCALL)) {
-		r.e.fd = call->fd;
+		r.e.fd = call->r.e.fd;
 		r.e.result = ret;
-		r.e.protocol = call->protocol;
-		r.e.sock_type = call->sock_type;
-		if (!call->sock_type)
-			connect_socket(&r.e, call->fd);
+		r.e.protocol = call->r.e.protocol;
+		r.e.sock_type = call->r.e.sock_type;
+		if (!call->r.e.sock_type)
+			connect_socket(&r.e, call->r.e.fd);
 		if (!call->verified)
 			r.e.hdr.flags |= EDR_F_ADDR_UNVERIFIED;
 		connect_emit(&r, connect_address(&r, call));
@@ -473,16 +494,21 @@ int sys_exit_connect_again(struct syscall_exit_ctx *ctx)
 static __always_inline void connect_seen(struct bpf_sock_addr *ctx, void *addr, u32 len)
 {
 	u64 ids = bpf_get_current_pid_tgid();
-	struct connect_call *call = connect_call_of(ids);
+	struct connect_call *call = connect_call_under_way(ids);
 	u32 protocol = ctx->protocol;
 	struct connect_record r;
 
+	/* A call has one address. So this is a connect that we did not see begin, after one that we did not see return. */
+	if (runs_again && call && call->verified && !same_address(call->r.addr, addr, len)) {
+		call->left = 1;
+		call = 0;
+	}
 	if (call) {
-		__builtin_memcpy(call->addr, addr, len);
+		__builtin_memcpy(call->r.addr, addr, len);
 		call->addr_len = len;
 		call->verified = 1;
-		call->protocol = protocol;
-		call->sock_type = ctx->type;
+		call->r.e.protocol = protocol;
+		call->r.e.sock_type = ctx->type;
 		return;
 	}
 	if (protocol == IPPROTO_TCP)

@@ -71,7 +71,7 @@ static __always_inline void peer_of_tracepoint(struct pending_connect *p, void *
 static __always_inline void tcp_connect_begins(void *ctx, u64 key)
 {
 	u64 ids = bpf_get_current_pid_tgid();
-	struct connect_call *call = connect_call_of(ids);
+	struct connect_call *call = connect_call_under_way(ids);
 	struct pending_connect pending = {};
 	struct sockaddr_in_ *peer = (void *)pending.peer;
 	struct connect_record r;

@@ -34,6 +34,7 @@
 #define NR_CLONE3 435
 #define CLONE_SIGNAL_BITS 0xffULL /* the exit signal in clone's flags; clone3 has it elsewhere */
 
+#define EEXIST 17
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #define PF_IO_WORKER 0x10
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
@@ -193,7 +194,8 @@ static __always_inline bool exit_is_first(struct task_struct *task)
 	u64 key = exit_key(task);
 	u32 tgid = FIELD(task, tgid);
 
-	return !bpf_map_update_elem(&exits_reported, &key, &tgid, BPF_NOEXIST);
+	/* Where there is no room for it just now, rather twice than never. */
+	return bpf_map_update_elem(&exits_reported, &key, &tgid, BPF_NOEXIST) != -EEXIST;
 }
 
 /* Is this the last thread of its process, and has nobody reported it? group_dead: the kernel says it is, where it does. */
@@ -250,7 +252,7 @@ int sched_process_exit(struct bpf_raw_tracepoint_args *ctx)
 	return task_exits((void *)ctx->args[0], exit_has_group_dead && (ctx->args[1] & 1));
 }
 
-/* By way of perf, which the kernel does not preempt: a thread's end is seen for certain, with what it leaves (connect_left).
+/* By way of perf, which the kernel does not preempt: so a thread's end is seen, and what it leaves is told (connect_left).
  * Which copy runs first depends on who else uses perf. */
 SEC("tp/sched/sched_process_exit")
 int sched_process_exit_again(struct trace_event_raw_sched_process_exit *ctx)

@@ -138,7 +138,7 @@ static __always_inline void tcp_connect_begins(struct sock *sk, bool again)
 {
 	u64 cookie = FIELD(sk, __sk_common.skc_cookie.counter), key = sock_key(sk);
 	u64 ids = bpf_get_current_pid_tgid();
-	struct connect_call *call = connect_call_of(ids);
+	struct connect_call *call = connect_call_under_way(ids);
 	struct pending_connect pending = {};
 	struct connect_record r;
 
