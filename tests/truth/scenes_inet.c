@@ -143,17 +143,22 @@ static void must_be(int error, int wanted)
 		die("connect: %s, and not: %s", strerror(error), strerror(wanted));
 }
 
+static void udp4_by_call(struct truth *t)
+{
+	union address a = v4(t->i, TEST_PORT);
+	struct connecting c = udp(open_socket(t, AF_INET, SOCK_DGRAM));
+
+	do_connect(&c, &a);
+	must_be(c.error, 0);
+	tell(t, &c, &a);
+	close(c.fd);
+}
+
 static void scene_udp4(struct truth *t)
 {
 	EACH_RUN(t)
 	{
-		union address a = v4(t->i, TEST_PORT);
-		struct connecting c = udp(open_socket(t, AF_INET, SOCK_DGRAM));
-
-		do_connect(&c, &a);
-		must_be(c.error, 0);
-		tell(t, &c, &a);
-		close(c.fd);
+		udp4_by_call(t);
 	}
 }
 
@@ -311,24 +316,50 @@ static void scene_tcp_mapped(struct truth *t)
 	close(listener);
 }
 
-static void scene_uring_udp(struct truth *t)
+static struct uring *need_uring(void)
 {
 	struct uring *u = uring_open();
 
 	if (!u)
 		cannot("io_uring: %s", strerror(errno));
+	return u;
+}
+
+static void udp4_by_uring(struct truth *t, struct uring *u)
+{
+	union address a = v4(t->i, TEST_PORT);
+	struct connecting c = udp(open_socket(t, AF_INET, SOCK_DGRAM));
+
+	c.cgroup_only = true;
+	c.way_unseen = "ftrace-no-probes";
+	c.after = now_ns();
+	must_be(-uring_connect(u, c.fd, &a.sa, length(&a)), 0);
+	c.before = now_ns();
+	tell(t, &c, &a);
+	close(c.fd);
+}
+
+static void scene_uring_udp(struct truth *t)
+{
+	struct uring *u = need_uring();
+
 	EACH_RUN(t)
 	{
-		union address a = v4(t->i, TEST_PORT);
-		struct connecting c = udp(open_socket(t, AF_INET, SOCK_DGRAM));
+		udp4_by_uring(t, u);
+	}
+	uring_close(u);
+}
 
-		c.cgroup_only = true;
-		c.way_unseen = "ftrace-no-probes";
-		c.after = now_ns();
-		must_be(-uring_connect(u, c.fd, &a.sa, length(&a)), 0);
-		c.before = now_ns();
-		tell(t, &c, &a);
-		close(c.fd);
+static void scene_uring_after(struct truth *t)
+{
+	struct uring *u = need_uring();
+
+	EACH_RUN(t)
+	{
+		if (t->i % 2)
+			udp4_by_uring(t, u);
+		else
+			udp4_by_call(t);
 	}
 	uring_close(u);
 }
@@ -336,12 +367,10 @@ static void scene_uring_udp(struct truth *t)
 /* Every second one is refused. */
 static void scene_uring_tcp(struct truth *t)
 {
-	struct uring *u = uring_open();
+	struct uring *u = need_uring();
 	union address a[2];
 	int fd[2];
 
-	if (!u)
-		cannot("io_uring: %s", strerror(errno));
 	a[0] = own_port(AF_INET, true, &fd[0]);
 	a[1] = own_port(AF_INET, false, &fd[1]);
 	EACH_RUN(t)
@@ -682,6 +711,7 @@ const struct scene scenes_inet[] = {
 	  "TCP over IPv4, in progress, then refused" },
 	{ "tcp_mapped", scene_tcp_mapped, "TCP over IPv6, to a mapped IPv4 address" },
 	{ "uring_udp", scene_uring_udp, "UDP by io_uring" },
+	{ "uring_after", scene_uring_after, "UDP by turns: by the call, by io_uring" },
 	{ "uring_tcp", scene_uring_tcp, "TCP by io_uring, accepted and refused" },
 	{ "connect_thread", scene_by_thread, "by a thread that is not the leader" },
 	{ "address_page", scene_address_page, "an address that is not in memory yet" },
