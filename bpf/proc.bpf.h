@@ -193,9 +193,11 @@ static __always_inline bool exit_is_first(struct task_struct *task)
 {
 	u64 key = exit_key(task);
 	u32 tgid = FIELD(task, tgid);
+	/* An int: before Linux 6.4 the upper half of what it returns is not set. */
+	int error = bpf_map_update_elem(&exits_reported, &key, &tgid, BPF_NOEXIST);
 
 	/* Where there is no room for it just now, rather twice than never. */
-	return bpf_map_update_elem(&exits_reported, &key, &tgid, BPF_NOEXIST) != -EEXIST;
+	return error != -EEXIST;
 }
 
 /* Is this the last thread of its process, and has nobody reported it? group_dead: the kernel says it is, where it does. */

@@ -364,6 +364,15 @@ static void check_limits(struct scene *s, struct tally *t, const struct verdict 
 	json_object_put(event);
 }
 
+static bool unseen_by(const struct mode *mode, struct json_object *line)
+{
+	char unseen[32];
+
+	snprintf(unseen, sizeof(unseen), "%s_unseen", mode->name);
+	return has(line, unseen) || (mode->marks_unknown && has(line, "default_unseen")) ||
+	       (mode->names_alone && !listed(text(line, "type"), mode));
+}
+
 static void check_line(struct json_object *line, const struct mode *mode, const char *raw,
 		       size_t len)
 {
@@ -371,20 +380,14 @@ static void check_line(struct json_object *line, const struct mode *mode, const 
 	struct verdict v = { .first_wrong = "" };
 	struct event *e;
 	struct tally *t;
-	char unseen[32], what[96];
+	char what[96];
 
 	if (!strcmp(text(line, "type"), "own")) {
 		add_owner(line, s);
 		return;
 	}
 	t = tally_of(text(line, "type"));
-	snprintf(unseen, sizeof(unseen), "%s_unseen", mode->name);
-	if (has(line, unseen) || (mode->marks_unknown && has(line, "default_unseen")) ||
-	    (mode->names_alone && !listed(text(line, "type"), mode))) {
-		/* Else an event for it is left over, and extra. */
-		e = mode->marks_unknown ? answer(line, mode, &v) : NULL;
-		if (e)
-			e->used = true;
+	if (unseen_by(mode, line)) {
 		s->unseen++;
 		t->unseen++;
 		return;
@@ -406,7 +409,25 @@ static void check_line(struct json_object *line, const struct mode *mode, const 
 	}
 }
 
-static void check_lines(const struct mapped_file *f, const struct mode *mode)
+/* An event that was told though it need not be is left over otherwise, and extra. */
+static void take_unseen(struct json_object *line, const struct mode *mode, const char *raw,
+			size_t len)
+{
+	struct verdict v;
+	struct event *e;
+
+	(void)raw;
+	(void)len;
+	if (!strcmp(text(line, "type"), "own") || !unseen_by(mode, line))
+		return;
+	e = answer(line, mode, &v);
+	if (e)
+		e->used = true;
+}
+
+static void each_line(const struct mapped_file *f, const struct mode *mode,
+		      void (*check)(struct json_object *line, const struct mode *mode,
+				    const char *raw, size_t len))
 {
 	const char *at = f->data, *end = f->data + f->size;
 
@@ -420,10 +441,18 @@ static void check_lines(const struct mapped_file *f, const struct mode *mode)
 				(int)len, at);
 			exit(2);
 		}
-		check_line(line, mode, at, len);
+		check(line, mode, at, len);
 		json_object_put(line);
 		at += len + 1;
 	}
+}
+
+static void check_lines(const struct mapped_file *f, const struct mode *mode)
+{
+	each_line(f, mode, check_line);
+	/* Last, for they take any event of their time, what answers another line too. */
+	if (mode->marks_unknown)
+		each_line(f, mode, take_unseen);
 }
 
 static void check_extra(const struct mode *mode)

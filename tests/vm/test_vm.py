@@ -201,6 +201,12 @@ class Matrix(unittest.TestCase):
         cell["figures"]["differences"] = 4
         cell["lost"] = {"connect": 1}
         self.assertIn("2 of 10 connect missing, 1 told as lost", self.wrong(cell, BPF, "newest"))
+        cell = done(connect={}, exit={"extra": 1})
+        cell["figures"].update(differences=1, scenarios={"connect_blocked_exit": {"differences": 1}})
+        self.assertEqual(self.wrong(cell, BPF, "newest"), ["1 exit that nobody did"])
+        self.assertEqual(self.wrong(cell, FTRACE), [])
+        cell["figures"]["types"]["exit"]["extra"] = 0
+        self.assertEqual(self.wrong(cell, BPF, "newest"), [])
 
     def test_limits(self):
         self.assertEqual(self.wrong(done(exec={"fits": 7, "fits_right": 7})), [])
