@@ -115,18 +115,29 @@ static int listen_full(struct child *filler)
 		pause();
 }
 
-/* Connects to our port in that state. */
+/*
+ * Connects to our port in that state. By address, for what comes while the kernel lists them may have
+ * it list others twice.
+ */
 static unsigned count_connects(unsigned state)
 {
 	FILE *f = fopen("/proc/net/tcp", "re");
-	unsigned remote, is, n = 0;
+	unsigned address, remote, is, number, n = 0;
+	bool seen[IN_ALL + 1] = { false };
 	char line[256];
 
 	if (!f)
 		cannot("/proc/net/tcp: %s", strerror(errno));
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*u: %*x:%*x %*x:%x %x", &remote, &is) == 2)
-			n += remote == ntohs(port) && is == state;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*u: %*x:%*x %x:%x %x", &address, &remote, &is) != 3 ||
+		    remote != ntohs(port) || is != state)
+			continue;
+		number = ntohl(address) - ntohl(address_of(0).sin_addr.s_addr);
+		if (number > IN_ALL || seen[number])
+			continue;
+		seen[number] = true;
+		n++;
+	}
 	fclose(f);
 	return n;
 }
