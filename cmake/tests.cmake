@@ -8,7 +8,7 @@
 
 set(edr_test_environment EDR_BINARY=${PROJECT_BINARY_DIR}/linux-edr-bpf EDR_BUILD_DIR=${PROJECT_BINARY_DIR})
 if(EDR_SANITIZE)
-	list(APPEND edr_test_environment UBSAN_OPTIONS=print_stacktrace=1
+	list(APPEND edr_test_environment EDR_CRASH_EVERY=7 UBSAN_OPTIONS=print_stacktrace=1
 		ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1)
 endif()
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The rows of the matrix (kernels) and its columns (ways to watch)."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 NEWEST = ("trixie-backports", "sid")
@@ -22,6 +22,7 @@ class Kernel:
     probes: bool = True  # must accept probes; of this machine's own kernel nothing is asked
     tests: bool = False  # do the tests of tests/kernel run there?
     short: bool = False  # is it in the short list?
+    short_tests: bool = True  # its tests too?
     lacks: tuple = NO_V1  # scenarios that it may leave out; None: any, for this machine may be whatever it is
 
     @property
@@ -43,7 +44,7 @@ KERNELS = (
     Kernel("5.10", "5.10, amd64", suites=("bullseye",), tests=True, short=True, lacks=NO_MPTCP),
     Kernel("6.1", "6.1, amd64", suites=("bookworm",), short=True),
     Kernel("6.12", "6.12, amd64", suites=("trixie",), vmlinux=True, short=True),
-    Kernel("newest", "newest, amd64", suites=NEWEST, tests=True, short=True),
+    Kernel("newest", "newest, amd64", suites=NEWEST, tests=True, short=True, short_tests=False),
     Kernel("5.10-arm64", "5.10, arm64", "arm64", ("bullseye",), vmlinux=True, lacks=NO_MPTCP),
     Kernel("6.1-arm64", "6.1, arm64", "arm64", ("bookworm",), short=True),
     Kernel("6.12-arm64", "6.12, arm64", "arm64", ("trixie",)),
@@ -170,7 +171,10 @@ def wanted(names, everything=False, built=False):
             raise ValueError(f"no kernel '{name}'; there are {', '.join(known)}")
     if names:
         return [k for k in KERNELS if k.name in names]
-    return [k for k in KERNELS if everything or k.short or (built and k.image == "no-btf")]
+    if everything:
+        return list(KERNELS)
+    return [k if k.short_tests else replace(k, tests=False)
+            for k in KERNELS if k.short or (built and k.image == "no-btf")]
 
 
 def wanted_of(kind, known, names):

@@ -436,6 +436,8 @@ class Kernels(unittest.TestCase):
         for name in ("5.10", "6.1", "6.12", "newest", "5.10-btf-hidden"):
             self.assertIn(name, short)
         self.assertTrue(any(name.endswith("arm64") for name in short))
+        self.assertEqual([k.name for k in kernels.wanted([]) if k.tests], ["5.10"])
+        self.assertTrue(kernels.wanted(["newest"])[0].tests)
         self.assertEqual(len(kernels.wanted([], everything=True)), len(kernels.KERNELS))
         self.assertEqual([k.name for k in kernels.wanted(["host", "6.1"])], ["6.1", "host"])
         with self.assertRaises(ValueError):
