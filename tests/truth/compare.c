@@ -43,6 +43,7 @@ struct event {
 	const char *line;
 	size_t len;
 	bool used;
+	struct json_object *o; /* the line, from its first comparison to its use */
 };
 
 struct owner { /* all that pid did from `after` to `before` is known */
@@ -266,6 +267,7 @@ static struct event *answer(struct json_object *line, const struct mode *mode, s
 	int pid = (int)number(line, "pid");
 	int64_t before = number(line, "before") + SLACK_NS;
 	const char *type = text(line, "type");
+	const char *address = text(json_object_object_get(line, "want"), "address"), *other;
 	struct event *found = NULL;
 	bool same = false;
 	struct verdict one;
@@ -273,15 +275,17 @@ static struct event *answer(struct json_object *line, const struct mode *mode, s
 
 	for (i = lower_bound(pid, number(line, "after") - SLACK_NS); i < n_events; i++) {
 		struct event *e = &events[i];
-		struct json_object *o;
 
 		if (e->pid != pid || e->time > before)
 			break;
 		if (e->used || strcmp(e->type, type))
 			continue;
-		o = parse(e->line, e->len);
-		one = judge(line, o, mode);
-		json_object_put(o);
+		if (!e->o)
+			e->o = parse(e->line, e->len);
+		other = text(e->o, "address");
+		if (found && *address && *other && strcmp(address, other) != 0)
+			continue; /* quickly: there may be hundreds */
+		one = judge(line, e->o, mode);
 		if (!*one.first_wrong) {
 			*v = one;
 			return e;
@@ -293,6 +297,13 @@ static struct event *answer(struct json_object *line, const struct mode *mode, s
 		}
 	}
 	return found;
+}
+
+static void use(struct event *e)
+{
+	e->used = true;
+	json_object_put(e->o);
+	e->o = NULL;
 }
 
 static void tell(struct scene *s, const char *what, const char *line, size_t len,
@@ -353,15 +364,13 @@ static bool listed(const char *type, const struct mode *mode)
 static void check_limits(struct scene *s, struct tally *t, const struct verdict *v,
 			 struct json_object *line, const struct event *e)
 {
-	struct json_object *event = parse(e->line, e->len);
-	const struct limits l = judge_limits(v, line, event);
+	const struct limits l = judge_limits(v, line, e->o);
 
 	t->fits += l.fits;
 	t->fits_right += l.fits && l.right;
 	t->unmarked += !l.fits && !l.right && !l.marked;
 	if (!l.right && (l.fits || !l.marked))
 		tell(s, "not as the limits of the probes promise", NULL, 0, e);
-	json_object_put(event);
 }
 
 static bool unseen_by(const struct mode *mode, struct json_object *line)
@@ -399,10 +408,10 @@ static void check_line(struct json_object *line, const struct mode *mode, const 
 		tell(s, "missing", raw, len, NULL);
 		return;
 	}
-	e->used = true;
 	count(s, t, &v);
 	if (mode->has_probes && !strcmp(t->type, "exec"))
 		check_limits(s, t, &v, line, e);
+	use(e);
 	if (*v.first_wrong) {
 		snprintf(what, sizeof(what), "%s is wrong", v.first_wrong);
 		tell(s, what, raw, len, e);
@@ -422,7 +431,7 @@ static void take_unseen(struct json_object *line, const struct mode *mode, const
 		return;
 	e = answer(line, mode, &v);
 	if (e)
-		e->used = true;
+		use(e);
 }
 
 static void each_line(const struct mapped_file *f, const struct mode *mode,
@@ -467,7 +476,7 @@ static void check_extra(const struct mode *mode)
 				break;
 			if (e->used || !listed(e->type, mode))
 				continue;
-			e->used = true;
+			use(e);
 			owners[i].scene->extra++;
 			tally_of(e->type)->extra++;
 			tell(owners[i].scene, "nobody did this", NULL, 0, e);
