@@ -8,7 +8,7 @@
 
 set(edr_test_environment EDR_BINARY=${PROJECT_BINARY_DIR}/linux-edr-bpf EDR_BUILD_DIR=${PROJECT_BINARY_DIR})
 if(EDR_SANITIZE)
-	list(APPEND edr_test_environment EDR_CRASH_EVERY=7 UBSAN_OPTIONS=print_stacktrace=1
+	list(APPEND edr_test_environment UBSAN_OPTIONS=print_stacktrace=1
 		ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1)
 endif()
 
@@ -33,6 +33,9 @@ foreach(source IN LISTS unit_programs)
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 	edr_add_test(${name} unit ${name})
 endforeach()
+if(EDR_SANITIZE)
+	set_property(TEST test_crash APPEND PROPERTY ENVIRONMENT EDR_CRASH_EVERY=7)
+endif()
 foreach(source IN LISTS unit_scripts)
 	get_filename_component(name ${source} NAME_WE)
 	edr_add_test(${name} unit ${source})

@@ -55,7 +55,7 @@ struct owner { /* all that pid did from `after` to `before` is known */
 struct scene {
 	char name[32];
 	unsigned long expected, unseen, found, names, names_right, args, args_right, addresses,
-		addresses_right, other, extra, differences;
+		addresses_right, other, extra, differences, late; /* of the differences */
 };
 
 struct tally { /* of one type of event */
@@ -413,6 +413,7 @@ static void check_line(struct json_object *line, const struct mode *mode, const 
 		check_limits(s, t, &v, line, e);
 	use(e);
 	if (*v.first_wrong) {
+		s->late += v.late;
 		snprintf(what, sizeof(what), "%s is wrong", v.first_wrong);
 		tell(s, what, raw, len, e);
 	}
@@ -555,8 +556,10 @@ static void write_json(const char *path)
 	for (i = 0; i < n_scenes; i++) {
 		const struct scene *s = &scenes[i];
 
-		fprintf(f, "%s\n\"%s\":{\"expected\":%lu,\"found\":%lu,\"differences\":%lu}",
-			i ? "," : "", s->name, s->expected, s->found, s->differences);
+		fprintf(f,
+			"%s\n\"%s\":{\"expected\":%lu,\"found\":%lu,\"differences\":%lu,"
+			"\"late\":%lu}",
+			i ? "," : "", s->name, s->expected, s->found, s->differences, s->late);
 	}
 	fprintf(f, "}}\n");
 	if (fclose(f))

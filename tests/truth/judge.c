@@ -415,6 +415,8 @@ struct verdict judge(struct json_object *line, struct json_object *event, const 
 		if (!*v.first_wrong)
 			snprintf(v.first_wrong, sizeof(v.first_wrong), "record_flags or non_utf8");
 	}
+	v.late =
+		!v.wrong[NAME] && !v.wrong[ADDRESS] && has_word(get(event, "record_flags"), "late");
 	return v;
 }
 

@@ -19,6 +19,7 @@ struct mode {
 struct verdict {
 	bool has[N_ASPECTS], wrong[N_ASPECTS], marked[N_ASPECTS];
 	char first_wrong[64];
+	bool late; /* told by `late`, of the right name and address: it may lack its result */
 };
 
 /* NULL: there is none of that name. */

@@ -130,9 +130,10 @@ def read_test(folder, test):
 
 def differing(kernel, cell):
     """How many differences there are, but for those of a crowd whose programs the kernel may skip: what is not missing may
-    be told late there, without its result, and one event stands for another that is missing."""
+    be told late there, without its result; and when something is lost, one event stands for another that is missing."""
     figures = cell["figures"]
-    crowds = [s["differences"] for name, s in figures.get("scenarios", {}).items() if name.startswith(CROWDS)]
+    excused = "differences" if cell["lost"] else "late"
+    crowds = [s.get(excused, 0) for name, s in figures.get("scenarios", {}).items() if name.startswith(CROWDS)]
     return figures["differences"] - (sum(crowds) if kernel.skips else 0)
 
 

@@ -202,11 +202,15 @@ class Matrix(unittest.TestCase):
         cell["lost"] = {"connect": 1}
         self.assertIn("2 of 10 connect missing, 1 told as lost", self.wrong(cell, BPF, "newest"))
         cell = done(connect={}, exit={"extra": 1})
-        cell["figures"].update(differences=1, scenarios={"connect_blocked_exit": {"differences": 1}})
-        self.assertEqual(self.wrong(cell, BPF, "newest"), ["1 exit that nobody did"])
+        cell["figures"].update(differences=1, scenarios={"connect_blocked_exit": {"differences": 1, "late": 0}})
+        self.assertEqual(self.wrong(cell, BPF, "newest"), ["1 differences", "1 exit that nobody did"])
         self.assertEqual(self.wrong(cell, FTRACE), [])
-        cell["figures"]["types"]["exit"]["extra"] = 0
+        cell = done(connect={})
+        cell["figures"].update(differences=2, scenarios={"connect_blocked_exit": {"differences": 2, "late": 1}})
+        self.assertEqual(self.wrong(cell, BPF, "newest"), ["1 differences"])
+        cell["figures"]["scenarios"]["connect_blocked_exit"]["late"] = 2
         self.assertEqual(self.wrong(cell, BPF, "newest"), [])
+        self.assertEqual(self.wrong(cell, BPF), ["2 differences"])
 
     def test_limits(self):
         self.assertEqual(self.wrong(done(exec={"fits": 7, "fits_right": 7})), [])
